@@ -1,0 +1,108 @@
+# postrider: one plain Makefile, objects and programs under $(B).
+#   make            everything into build/bin          make run     quick start on 127.0.0.1:2525
+#   make test       build and run the tests            make SAN=1 … with address and undefined sanitizers
+# Variables: CC, CFLAGS, SAN=1, B (build directory), prefix, DESTDIR.
+
+CC	?= gcc
+ifeq ($(origin CC),default)
+CC	= gcc
+endif
+AR	?= ar
+prefix	?= /usr/local
+sysconfdir ?= /etc
+mandir	?= $(prefix)/share/man
+bindir	?= $(prefix)/bin
+sbindir	?= $(prefix)/sbin
+libdir	?= $(prefix)/lib
+DESTDIR	?=
+ifneq ($(SAN),)
+B	?= build-san
+else
+B	?= build
+endif
+
+# Modules in dependency order: each may include only doors of those before it (t/unit/layers.t).
+MODULES	= base config loop stream dns table tls sasl address mime store service rewrite access milter \
+	  cleanup bounce qmgr smtp deliver smtpd control parent
+# Programs made of src/cmd/NAME.c, src/cmd/cmd.c and what they need from the modules.
+COMMANDS = sendmail postqueue postsuper postcat postconf postmap postlog
+# Other names of programs.
+LINKS	= postfix:postrider mailq:sendmail newaliases:sendmail postalias:postmap
+
+PKGS	= libevent_core libevent_pthreads lmdb openssl libsasl2 ldns sqlite3 libpcre2-8 libidn2
+PKG_CFLAGS := $(shell pkg-config --cflags libevent_core openssl libsasl2 ldns sqlite3 libpcre2-8 libidn2 2>/dev/null)
+RELAY_LIBS := -levent_core -llmdb -lldns -lssl -lcrypto -lsasl2 -lsqlite3 -lpcre2-8 -lidn2 -lpthread
+
+CFLAGS	?= -O2 -g
+CSTD	= -std=c11 -D_GNU_SOURCE
+WARN	= -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith -Wwrite-strings \
+	  -Wshadow -Wformat=2 -Wvla
+HARD	= -fPIE -fstack-protector-strong -fno-strict-aliasing -fno-common
+LDHARD	= -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+ifneq ($(SAN),)
+SANF	= -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+else
+HARD	+= -D_FORTIFY_SOURCE=2
+endif
+ALLCFLAGS = $(CSTD) $(WARN) $(HARD) $(SANF) $(PKG_CFLAGS) $(CFLAGS)
+ALLLDFLAGS = $(LDHARD) $(SANF) $(LDFLAGS)
+
+mod_src	= $(sort $(wildcard src/$(1)/*.c))
+objs	= $(patsubst %.c,$(B)/obj/%.o,$(1))
+LIBS	= $(foreach m,$(MODULES),$(if $(call mod_src,$(m)),$(B)/lib/$(m).a))
+# lib files of module $(1) and of all before it, highest first: the order the linker wants
+upto	= $(call rev,$(call cut,$(1),$(MODULES)))
+cut	= $(if $(filter $(1),$(firstword $(2))),$(1),$(firstword $(2)) $(call cut,$(1),$(wordlist 2,99,$(2))))
+rev	= $(if $(1),$(call rev,$(wordlist 2,99,$(1))) $(firstword $(1)))
+modlibs	= $(foreach m,$(call upto,$(1)),$(if $(call mod_src,$(m)),$(B)/lib/$(m).a))
+
+PROGS	= $(B)/bin/postrider $(patsubst %,$(B)/bin/%,$(foreach c,$(COMMANDS),$(if $(wildcard src/cmd/$(c).c),$(c)))) \
+	  $(foreach l,$(LINKS),$(B)/bin/$(firstword $(subst :, ,$(l))))
+UNIT	= $(patsubst t/unit/%.c,$(B)/t/unit/%,$(wildcard t/unit/*.c))
+
+all: $(PROGS)
+
+# ---- compile -------------------------------------------------------------------------------
+$(B)/flags: FORCE
+	@mkdir -p $(B)
+	@echo '$(CC) $(ALLCFLAGS) $(ALLLDFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALLCFLAGS) $(ALLLDFLAGS)' > $@
+FORCE:
+
+$(B)/obj/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALLCFLAGS) -Iinclude -I$(B)/gen -MMD -MP -c -o $@ $<
+
+define lib_rule
+$(B)/lib/$(1).a: $(call objs,$(call mod_src,$(1)))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(AR) rcs $$@ $$^
+lib-$(1): $(B)/lib/$(1).a
+endef
+$(foreach m,$(MODULES),$(eval $(call lib_rule,$(m))))
+
+$(B)/bin/postrider: $(call objs,src/main.c $(call mod_src,cmd/postrider) src/cmd/cmd.c) $(LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(ALLLDFLAGS) -o $@ $(filter %.o,$^) $(call modlibs,parent) $(RELAY_LIBS)
+
+$(foreach c,$(COMMANDS),$(eval $(B)/bin/$(c): $(call objs,src/cmd/$(c).c src/cmd/cmd.c) $(LIBS) ; @mkdir -p $(B)/bin && $$(CC) $$(ALLLDFLAGS) -o $$@ $$(filter %.o,$$^) $$(call modlibs,parent) $$(RELAY_LIBS)))
+$(foreach l,$(LINKS),$(eval $(B)/bin/$(firstword $(subst :, ,$(l))): $(B)/bin/$(lastword $(subst :, ,$(l))) ; ln -sf $$(notdir $$<) $$@))
+
+# ---- tests ---------------------------------------------------------------------------------
+# t/unit/MODULE_what.c is linked with MODULE and the modules before it: what does not link breaks the layers.
+$(B)/t/unit/%: t/unit/%.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALLCFLAGS) -Iinclude -Isrc -It/lib -MMD -MP -MF $@.d $(ALLLDFLAGS) -o $@ $< $(call modlibs,$(firstword $(subst _, ,$*))) $(RELAY_LIBS)
+define unit_rule
+$(1): $(call modlibs,$(firstword $(subst _, ,$(notdir $(1)))))
+endef
+$(foreach u,$(UNIT),$(eval $(call unit_rule,$(u))))
+
+unit: $(UNIT)
+
+clean:
+	rm -rf build build-san build-fuzz
+
+-include $(shell test -d $(B) && find $(B) -name '*.d')
+.PHONY: all unit clean FORCE $(addprefix lib-,$(MODULES))
+.DELETE_ON_ERROR:
