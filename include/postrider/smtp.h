@@ -1,0 +1,10 @@
+/* smtp.h - outbound SMTP and LMTP: the agent classes "smtp" and "lmtp" for qmgr, with their
+ * connection cache. Nobody calls into it but the program's start. */
+#ifndef POSTRIDER_SMTP_H
+#define POSTRIDER_SMTP_H
+#include <stdint.h>
+void	smtp_init(void);	/* registers the agents and service classes "smtp" and "lmtp" */
+void	smtp_release(void);	/* closes cached connections */
+struct smtp_stats { uint64_t connections, reused, cached; };
+void	smtp_stats(struct smtp_stats *);
+#endif
