@@ -7,7 +7,7 @@
 #include <postrider/base.h>
 #include <postrider/buf.h>
 
-struct config;
+struct config; struct task; struct strs;
 /* Server half */
 char	*control_open(const char *socket_path);		/* NULL or the reason (malloced) */
 void	control_close(void);
