@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 struct task;
+struct tables;
 struct service;
 struct generation;
 
@@ -46,6 +47,8 @@ void	service_unref(struct service **);
 struct service *service_transport(const struct generation *, const char *name);
 struct service *service_find(const struct generation *, const char *command_name_or_entry);
 const struct config *generation_config(const struct generation *);
+/* The generation's one set of tables: all compile functions open their maps and match lists in it. */
+struct tables *generation_tables(const struct generation *);
 const struct view *generation_view(const struct generation *);	/* base view */
 struct generation *generation_current(void);		/* borrowed */
 /* Shared compiled state of a module for a whole generation (relay_domains lists, mynetworks ...): built in
