@@ -8,6 +8,7 @@ struct hash_slot;
 struct hash {
 	struct hash_slot *slot;
 	size_t	 n, cap;	/* zeroed is empty */
+	size_t	 used;		/* private: slots ever taken, deleted ones included */
 };
 void	*hash_get(const struct hash *, const char *key);		/* NULL: absent */
 void	*hash_set(struct hash *, const char *key, void *value);		/* returns the old value or NULL */
