@@ -66,6 +66,10 @@ char	*str_tok_brace(char **cursor, const char *sep);
  * NULL; else says what is wrong (static text). */
 const char *str_extpar(char **s);
 
+/* Starts a thread that takes no signals (they are the loop's or the main thread's) under a name of
+ * at most 15 characters. False when the system has no room for one. */
+bool	 thread_start(const char *name, void *(*run)(void *), void *arg, unsigned long *id_r) MUST_USE;
+
 /* A growable list of owned strings. Zeroed is empty. */
 struct strs {
 	char	**v;		/* v[n] is NULL once anything was added */

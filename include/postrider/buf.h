@@ -12,7 +12,7 @@ void	 buf_add(struct buf *, const void *p, size_t n);
 void	 buf_addc(struct buf *, char c);
 void	 buf_adds(struct buf *, const char *s);
 void	 buf_addf(struct buf *, const char *fmt, ...) PRINTF(2, 3);
-void	 buf_vaddf(struct buf *, const char *fmt, va_list ap);
+void	 buf_vaddf(struct buf *, const char *fmt, va_list ap) PRINTF(2, 0);
 void	 buf_reserve(struct buf *, size_t more);	/* room for `more` bytes behind len */
 void	 buf_drop(struct buf *, size_t n);		/* removes n bytes at the front */
 void	 buf_reset(struct buf *);			/* len = 0, memory kept */

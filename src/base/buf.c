@@ -16,6 +16,7 @@ void buf_reserve(struct buf *b, size_t more)
 	cap = MAX(cap, need);
 	b->p = xrealloc(b->p, cap);
 	b->cap = cap;
+	b->p[b->len] = '\0';
 }
 
 void buf_add(struct buf *b, const void *p, size_t n)
