@@ -1,25 +1,56 @@
-/* parent.h - the supervisor: holds sockets and the queue lock, starts the relay again when it
- * dies, and answers the four privileged requests (DESIGN §1). Includes only base; under 500 lines. The relay's
- * half of the socketpair is here too. */
+/* parent.h - the supervisor, and the relay's end of the line to it.
+ * The parent exists only where root is needed: it holds listening sockets and the queue lock,
+ * execs the relay as mail_owner, starts it again when it dies, and answers its few privileged requests
+ * (DESIGN §1). It includes only base, parses no mail, and stays under 500 lines. What it may
+ * grant, the plan, comes from a freshly started configuration reader, never from the relay. */
 #ifndef POSTRIDER_PARENT_H
 #define POSTRIDER_PARENT_H
 #include <postrider/base.h>
 #include <sys/types.h>
 
-struct parent_plan {			/* computed by a freshly started configuration reader */
-	struct strs	 listen;	/* "192.0.2.1:25" addresses the configuration names */
-	struct strs	 readable;	/* files to open for the relay */
-	char		*queue_directory, *mail_owner, *pid_file;
-	uid_t		 uid;		/* of mail_owner, and where to drop to */
+/* What the reader prints on its standard output, one "key value" line each:
+ *   listen ADDRESS      may be bound: "192.0.2.1:25", "[::1]:587"
+ *   read PATH           may be opened for reading
+ *   queue DIR, data DIR, owner NAME, uid N, gid N, group GID (repeated), pidfile PATH, limit SECONDS (to stop) */
+struct parent_plan {
+	struct strs	 listen, readable;
+	char		*queue_directory, *data_directory, *owner, *pid_file;
+	uid_t		 uid;
 	gid_t		 gid;
+	gid_t		 groups[32];
+	int		 ngroups;
+	int		 stop_limit_s;
 };
-/* Runs until told to stop; argv of the reader (prints the plan) and of the relay. Returns an exit status. */
-int	parent_run(const char *self_exe, char *const reader_argv[], char *const relay_argv[]);
-/* Relay's half, over the inherited descriptor (environment POSTRIDER_PARENT_FD). */
-bool	parent_present(void);
-int	parent_bind(const char *addr, int *err_r);	/* passed fd or -1; a short local round trip */
-int	parent_open(const char *path, int *err_r);	/* read-only fd of a file that the configuration names */
-int	parent_ready(void);				/* listening: the parent reports success to who started it */
-/* Lock: one owner per queue directory. Returns fd or -1; *owner_r: pid of the owner if known, else 0. */
+
+/* Supervises until the relay has ended for good. self_fd: this program, opened before anything changed (it
+ * is executed through the descriptor, so the relay needs no access to its directory). Both argument
+ * vectors are for that program. ready_fd: "ok" or the reason is written there once, -1 if nobody waits.
+ * Returns the exit status. */
+int	parent_run(int self_fd, char *const reader_argv[], char *const relay_argv[], int ready_fd);
+
+/* Lock: one owner per queue directory, decided by a lock on pid/master.pid, which a running Postfix
+ * master holds, too. Makes the directories that are missing. Returns a descriptor to keep, or -1: *owner_r is
+ * the holder's pid when it is locked (0 unknown), else *err_r is set. Blocking. */
 int	queue_lock(const char *queue_directory, pid_t *owner_r, int *err_r);
+char	*queue_lock_reason(const char *queue_directory, pid_t owner, int err);	/* malloced text for people */
+/* queue_directory's parts and data_directory, with owners and modes (DESIGN §8); chown only as root. Blocking. */
+int	make_queue_directories(const struct parent_plan *, int *err_r);
+void	write_pid_file(const char *path);	/* for people and old scripts; nothing here ever reads it */
+/* Who holds it now: the pid (or 1 if unknown), 0 nobody, -1 with errno. */
+pid_t	queue_lock_holder(const char *queue_directory);
+
+/* ---- the relay's half, over the inherited descriptor ------------------------------------------------- */
+void	parent_attach(void);		/* once at start: looks for the descriptor in the environment */
+bool	parent_present(void);
+/* Blocking round trips: only at start and in load jobs. A descriptor, or -1 with *err_r. */
+int	parent_bind(const char *addr, int *err_r);
+int	parent_open(const char *path, int *err_r);
+/* Listening, or the reason why start failed; tells whoever waits in `postrider start`. */
+void	parent_ready(const char *why_not);
+/* Started by `postrider start` and listening now: standard error is of no more use, and whoever waits for its end may go on. */
+void	parent_detach(void);
+/* sd_notify(3): sends state ("READY=1") to NOTIFY_SOCKET if there is one. */
+void	notify_manager(const char *state);
+
+enum { PARENT_EXIT_STOPPED = 0, PARENT_EXIT_FATAL = 78 };	/* relay's exit statuses that end the parent too */
 #endif

@@ -73,9 +73,12 @@ struct listen_op { void *priv; bool active; int result; char *why; };
 void	generation_adopt_start(struct listen_op *, struct task *, struct generation *);
 int	generation_adopt_poll(struct listen_op *);	/* 0 wait, 1 adopted, -1 refused: op->why */
 void	generation_adopt_end(struct listen_op *);
-/* Addresses ("ip:port") a generation wants to listen on, for the parent's list. */
-void	generation_listen_addresses(const struct generation *, struct strs *out);
+/* Addresses ("ip:port") a configuration listens on, for the parent's plan. Blocking: host names are looked up. */
+void	service_listen_plan(const struct config *, struct strs *out, struct problems *);
 void	service_set_binder(int (*bind_fd)(const char *addr, int *err_r));	/* parent's request, or NULL for our own */
 void	service_stop_listening(void);	/* drain: closes listeners */
-unsigned service_sessions(void);	/* inbound sessions now */
+unsigned service_sessions(void);	/* inbound sessions now: references to services that take connections */
+/* postrider_session_limit, lowered to what the descriptor limit allows (a session may need two). */
+unsigned service_session_limit(const struct generation *);
+void	generation_release_current(void);	/* at the end of the run */
 #endif

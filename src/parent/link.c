@@ -1,0 +1,120 @@
+/* link.c - the relay's end of the socket to its parent, and the word to the service manager.
+ * Round trips block their caller: they are made before the loop runs and in load jobs, one at a
+ * time, which the mutex sees to. */
+#include <postrider/parent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { ANSWER_LIMIT_MS = 10000 };
+
+static int parent_fd = -1;
+static pthread_mutex_t link_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void parent_attach(void)
+{
+	const char *text = getenv("POSTRIDER_PARENT_FD");
+	int64_t fd;
+
+	if (text != NULL && str_to_int(text, 3, 65535, &fd) && fcntl((int)fd, F_SETFD, FD_CLOEXEC) == 0)
+		parent_fd = (int)fd;
+	unsetenv("POSTRIDER_PARENT_FD");
+}
+
+bool parent_present(void)
+{
+	return parent_fd >= 0;
+}
+
+/* One packet: an errno in decimal, "0" with a descriptor. */
+static int receive(int *err_r)
+{
+	union { char space[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control;
+	char text[32];
+	struct iovec iov = { .iov_base = text, .iov_len = sizeof(text) - 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct pollfd pfd = { .fd = parent_fd, .events = POLLIN };
+	struct cmsghdr *c;
+	ssize_t n;
+	int fd = -1;
+
+	*err_r = ETIMEDOUT;
+	if (poll(&pfd, 1, ANSWER_LIMIT_MS) <= 0 || (n = recvmsg(parent_fd, &m, MSG_CMSG_CLOEXEC)) <= 0)
+		return -1;
+	text[n] = '\0';
+	c = CMSG_FIRSTHDR(&m);
+	if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	*err_r = atoi(text);
+	return fd;
+}
+
+static int ask(char verb, const char *what, int *err_r)
+{
+	char *text = xasprintf("%c %s", verb, what);
+	int fd = -1;
+
+	pthread_mutex_lock(&link_lock);
+	if (send(parent_fd, text, strlen(text), MSG_NOSIGNAL) < 0)
+		*err_r = errno;
+	else
+		fd = receive(err_r);
+	pthread_mutex_unlock(&link_lock);
+	free(text);
+	return fd;
+}
+
+int parent_bind(const char *addr, int *err_r)
+{
+	return ask('B', addr, err_r);
+}
+
+int parent_open(const char *path, int *err_r)
+{
+	return ask('O', path, err_r);
+}
+
+void parent_ready(const char *why_not)
+{
+	char *text = xasprintf("R %s", why_not != NULL ? why_not : "");
+
+	if (parent_fd >= 0 && send(parent_fd, text, strlen(text), MSG_NOSIGNAL) < 0)
+		fprintf(stderr, "postrider: warning: report to the parent: %s\n", strerror(errno));
+	free(text);
+}
+
+void parent_detach(void)
+{
+	int null;
+
+	if (getenv("POSTRIDER_BACKGROUND") == NULL || (null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
+		return;
+	dup2(null, STDERR_FILENO);
+	close(null);
+}
+
+void notify_manager(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (path == NULL || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof(sun.sun_path))
+		return;
+	memcpy(sun.sun_path, path, strlen(path));
+	if (sun.sun_path[0] == '@')
+		sun.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&sun,
+	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path))) < 0)
+		fprintf(stderr, "postrider: warning: %s: %s\n", path, strerror(errno));
+	close(fd);
+}
