@@ -100,9 +100,60 @@ $(foreach u,$(UNIT),$(eval $(call unit_rule,$(u))))
 
 unit: $(UNIT)
 
+# Black-box tests in Perl and unit tests in C, all TAP, side by side.
+PROVE	= prove -j2 -It/lib --timer
+test: deps-test
+	$(MAKE) B=$(B) all unit
+	POSTRIDER_BUILD=$(abspath $(B)) POSTRIDER_SAN=$(SAN) $(PROVE) $(if $(V),-v) $(or $(T),$(wildcard t/*.t) $(UNIT))
+
+test-long: deps-test
+	$(MAKE) B=$(B) all unit
+	POSTRIDER_BUILD=$(abspath $(B)) POSTRIDER_LONG=1 $(PROVE) $(or $(T),$(wildcard t/*.t) $(UNIT) $(wildcard t/crash/*.t))
+
+# Each door compiles alone.
+hdr-check:
+	@for h in include/postrider/*.h; do echo "#include <postrider/$${h##*/}>" | $(CC) $(CSTD) $(WARN) $(PKG_CFLAGS) -Iinclude -fsyntax-only -x c - || exit 1; done
+
+# ---- fuzzing: make fuzz [FUZZ=config_main] [FUZZ_SECONDS=60] ----------------------------------------
+FUZZ_SECONDS ?= 60
+FUZZ	?= $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c))
+fuzz: deps-test
+	@for f in $(FUZZ); do $(MAKE) B=build-fuzz CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' \
+	    build-fuzz/t/fuzz/$$f && mkdir -p build-fuzz/corpus/$$f && echo "fuzz $$f for $(FUZZ_SECONDS) s" && \
+	    build-fuzz/t/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -artifact_prefix=build-fuzz/$$f- -verbosity=0 \
+	    build-fuzz/corpus/$$f t/fuzz/corpus/$$f || exit 1; done
+$(B)/t/fuzz/%: t/fuzz/%.c $(B)/flags $(LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(ALLCFLAGS) -Iinclude -Isrc -It/lib $(ALLLDFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< $(call modlibs,$(firstword $(subst _, ,$*))) $(RELAY_LIBS)
+
+bench: deps-test all
+	t/bench/run
+
+# ---- for users -----------------------------------------------------------------------------------------
+deps:
+	@sh .ci/deps build
+deps-test:
+	@sh .ci/deps test
+
+run: deps
+	$(MAKE) all
+	@sh etc/quickstart/run $(abspath $(B))
+
+install: all
+	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(mandir)/man8 \
+	    $(DESTDIR)$(sysconfdir)/postrider
+	install -m 755 $(B)/bin/postrider $(filter-out %/postfix %/mailq %/newaliases %/postalias,$(filter-out %/postrider,$(PROGS))) $(DESTDIR)$(sbindir)
+	for l in $(LINKS); do ln -sf $${l#*:} $(DESTDIR)$(sbindir)/$${l%:*}; done
+	for n in 1 5 8; do for f in man/*.$$n; do [ ! -e $$f ] || install -m 644 $$f $(DESTDIR)$(mandir)/man$$n; done; done
+	[ -e $(DESTDIR)$(sysconfdir)/postrider/master.cf ] || install -m 644 etc/master.cf $(DESTDIR)$(sysconfdir)/postrider
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(sbindir)/,$(notdir $(PROGS)))
+	for n in 1 5 8; do for f in man/*.$$n; do rm -f $(DESTDIR)$(mandir)/man$$n/$${f##*/}; done; done
+
 clean:
 	rm -rf build build-san build-fuzz
 
 -include $(shell test -d $(B) && find $(B) -name '*.d')
-.PHONY: all unit clean FORCE $(addprefix lib-,$(MODULES))
+.PHONY: all unit test test-long hdr-check fuzz bench deps deps-test run install uninstall clean FORCE $(addprefix lib-,$(MODULES))
 .DELETE_ON_ERROR:

@@ -163,7 +163,7 @@ sub start
 		delete $ENV{MAIL_CONFIG};
 		$ENV{$_} = $self->{env}{$_} for keys %{$self->{env} // {}};
 		become($self->{user}) if $self->{user};
-		exec { bin('postrider') } 'postrider', '-c', $self->{conf}, @{$self->{args}}, 'start-fg';
+		{ no warnings; exec { bin('postrider') } 'postrider', '-c', $self->{conf}, @{$self->{args}}, 'start-fg'; }
 		POSIX::_exit(127);
 	}
 	$self->{pid} = $pid;

@@ -61,6 +61,7 @@ sub serve
 				$c{$n} = { s => $n, in => '', n => 0, conn => ++$self->{count} };
 				$self->reset($c{$n});
 				$self->say($c{$n}, $self->{greet} // ($self->{lmtp} ? '220 sink.test LMTP' : '220 sink.test ESMTP'));
+				flush($c{$n});
 				next;
 			}
 			my $c = $c{$s};
