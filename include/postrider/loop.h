@@ -31,10 +31,11 @@ bool	timer_running(const struct timer *);
 void	timer_end(struct timer *);
 
 /* A descriptor's readiness, level triggered. Used by stream, dns and listeners only. */
-enum { WATCH_READ = 1, WATCH_WRITE = 2 };
+enum { WATCH_READ = 1, WATCH_WRITE = 2, WATCH_HUP = 4 };
 struct watch {
 	struct event	*ev;		/* private */
 	struct task	*task;
+	void		(*fn)(struct watch *, int seen);	/* edge watches only */
 	int		 fd;		/* borrowed */
 	int		 want;		/* WATCH_* bits being watched */
 	int		 ready;		/* WATCH_* bits seen since watch_take() */
@@ -43,13 +44,17 @@ void	watch_start(struct watch *, struct task *, int fd, int want);	/* want 0: re
 void	watch_want(struct watch *, int want);				/* cheap when unchanged */
 int	watch_take(struct watch *);					/* ready bits, cleared */
 void	watch_end(struct watch *);					/* before the fd is closed */
+/* For src/stream alone: edge triggered for reading, writing and hang-up at once, so that one
+ * registration lasts a connection's life and a vanished peer cannot make the loop spin.
+ * fn is called while events are gathered, before any task runs; it only notes and wakes. */
+void	watch_start_edge(struct watch *, int fd, void (*fn)(struct watch *, int seen));
 
 /* Bulkheads for what can block: each class has its own threads and its own queue.
  * A job owns copies of its inputs; fn runs on a worker thread and touches only data. */
 struct worker_class;
 /* threads: started on demand up to this; queue: jobs waiting beyond which a start is BUSY. */
-struct worker_class *worker_class_new(const char *name, unsigned threads, unsigned queue);
-void	worker_class_free(struct worker_class **);	/* orphans what runs */
+struct worker_class *worker_class_new(const char *name, unsigned threads, unsigned queue);	/* name: 15 bytes */
+void	worker_class_free(struct worker_class **);	/* what is queued or runs is finished, its ops still answered */
 struct job;
 enum job_result {
 	JOB_WAIT = 0,
@@ -58,7 +63,7 @@ enum job_result {
 	JOB_TIMEOUT,		/* limit passed; the thread counts against its class until it returns */
 };
 struct job_op {			/* embedded; zeroed = idle */
-	void		*data;	/* on JOB_DONE: what was passed; ours until job_end() */
+	void		*data;	/* on JOB_DONE: what was passed; ours until job_end(); else NULL */
 	/* private to src/loop: */
 	enum job_result	 result;
 	bool		 active;
@@ -92,6 +97,15 @@ void	loop_release(void);			/* after the run: frees everything, for leak checks *
 /* A pass ends with these: called after all runnable tasks ran, before waiting (the store hands
  * its gathered batch to the writer here; streams flush). Registered once at start. */
 void	loop_at_pass_end(void (*fn)(void));
+
+/* Tests only (--test-clock): both clocks stand still and this UNIX socket moves them. Each line
+ * is answered with "ok", or "error: ...":
+ *	set WALL_US MONO_MS	to these values; monotonic time cannot go back
+ *	advance MS		both by so much
+ * On the way, timers fall due one after the other, each at its own time, and all that becomes
+ * runnable runs before the next; "ok" comes when that is done. Work handed to other threads or
+ * peers meanwhile is not waited for. Returns a reason (malloced) or NULL. */
+char	*loop_test_clock(const char *socket_path);
 
 /* What the loop itself measured (DESIGN §10). */
 struct loop_stats {
