@@ -1,0 +1,94 @@
+/* lookup.c - one table, one key.
+ * The operation holds a reference to the contents it asks, so a reload in the middle
+ * changes nothing for it. Rules that are the same for every type are here: folding, keys
+ * and values that are not UTF-8, broken tables. A local table answers inside
+ * table_start() without allocating anything. */
+#include <postrider/loop.h>
+
+#include "room.h"
+
+static void finish(struct table_op *op, enum table_result r)
+{
+	struct table_data *d = op->data;
+
+	if (r == TABLE_FOUND && d->utf8 && !str_is_utf8(op->value, strlen(op->value))) {
+		struct buf why = { 0 };
+
+		buf_addf(&why, "%s: non-UTF-8 value \"%s\": malformed UTF-8 or invalid codepoint", d->spec, op->value);
+		buf_release(&op->buf);
+		op->buf = why;
+		op->why = op->buf.p;
+		op->value = NULL;
+		r = TABLE_NONE;
+	}
+	op->result = r;
+}
+
+/* False: bytes that are not UTF-8 are in no table. */
+static bool key_usable(struct table_op *op, const struct table_data *d, const char *key)
+{
+	if (str_is_utf8(key, strlen(key)))
+		return true;
+	buf_addf(&op->buf, "%s: non-UTF-8 key \"%s\": malformed UTF-8 or invalid codepoint", d->spec, key);
+	op->why = op->buf.p;
+	return false;
+}
+
+void table_start(struct table_op *op, struct task *task, struct table *t, const char *key)
+{
+	struct table_data *d;
+	struct buf tmp = { 0 };
+
+	ASSERT(op->data == NULL);
+	while (t->inner != NULL)
+		t = t->inner;
+	d = op->data = t->data;
+	d->refs++;
+	op->task = task;
+	op->result = TABLE_WAIT;
+	if (d->contents == NULL) {
+		op->why = d->down;
+		finish(op, TABLE_ERROR);
+		return;
+	}
+	if (d->utf8 && !key_usable(op, d, key)) {
+		finish(op, TABLE_NONE);
+		return;
+	}
+	if (d->fold && !d->pattern)
+		key = fold_key(key, d->utf8, &tmp);
+	finish(op, d->class->lookup(d->contents, op, key));
+	buf_release(&tmp);
+}
+
+enum table_result table_poll(struct table_op *op)
+{
+	ASSERT(op->data != NULL);
+	if (op->result == TABLE_WAIT)
+		finish(op, op->data->class->poll(op->data->contents, op));
+	return op->result;
+}
+
+void table_end(struct table_op *op)
+{
+	struct table_data *d = op->data;
+
+	if (d == NULL)
+		return;
+	if (d->class != NULL && d->class->end != NULL && d->contents != NULL)
+		d->class->end(d->contents, op);
+	buf_release(&op->buf);
+	*op = (struct table_op){ 0 };
+	table_data_unref(d);
+}
+
+void table_data_unref(struct table_data *d)
+{
+	if (--d->refs > 0)
+		return;
+	if (d->contents != NULL && d->class->close != NULL)
+		dispose(d->class->close, d->contents);
+	free(d->why);
+	free(d->down);
+	free(d);
+}

@@ -1,0 +1,138 @@
+/* room.h - what the files of src/table share. */
+#ifndef TABLE_ROOM_H
+#define TABLE_ROOM_H
+#include <stdlib.h>
+#include <postrider/hash.h>
+#include <postrider/table.h>
+
+/* What a source file looked like when it was read: any change of these is a new file. A path
+ * that does not exist has all zero. */
+struct stamp {
+	uint64_t dev, ino, size;
+	int64_t	 mtime_ns;
+};
+void	stamp_take(struct stamp *, const char *path);		/* blocks */
+bool	stamp_same(const struct stamp *, const struct stamp *);
+
+/* The contents of one table at one time: immutable, replaced as a whole. Counted on the loop only. */
+struct table_data {
+	unsigned	 refs;
+	const struct table_class *class;
+	void		*contents;	/* the class's; NULL: broken */
+	char		*why;		/* of a broken table: the reason */
+	char		*down;		/* of a broken table: the line a failing lookup logs */
+	const char	*spec;		/* the table's, owned by the set */
+	bool		 pattern, fold, utf8, no_utf8;
+};
+
+/* Something that is made from files and made anew when they change: tables and match lists. */
+struct watched;
+struct watched_class {
+	/* On a worker: new contents, or NULL and *why_r (malloced). */
+	void	*(*load)(struct watched *, struct problems *, struct strs *files, char **why_r);
+	void	 (*swap)(struct watched *, void *contents);	/* on the loop */
+	void	 (*drop)(void *contents);			/* any thread */
+	const char *(*name)(const struct watched *);
+};
+struct watched {
+	const struct watched_class *class;
+	struct strs	 files;
+	struct stamp	*seen;		/* one for each file: what is in force, or was refused */
+	struct stamp	*odd;		/* seen at the last look, different, not yet settled */
+	bool		 working;	/* what is in force is not a broken object */
+	SLIST_ENTRY(watched) link;
+};
+void	watched_init(struct watched *, const struct watched_class *, struct tables *, struct strs *files);
+void	watched_release(struct watched *);
+
+struct table {
+	struct watched	 watched;
+	struct tables	*set;
+	char		*spec;
+	const char	*name;		/* behind the colon, in spec */
+	const struct table_class *class;
+	int		 flags;
+	struct table	*inner;		/* proxy: the table that is meant */
+	struct table_data *data;
+};
+
+struct tables {
+	unsigned	 refs;		/* on the loop */
+	bool		 smtputf8;
+	char		*queue_directory, *data_directory;
+	struct hash	 by_spec;	/* "flags spec" -> struct table */
+	SLIST_HEAD(, watched) watched;	/* those with files */
+	SLIST_HEAD(, maps) maps;
+	SLIST_HEAD(, match_list) lists;
+	bool		 following;
+	LIST_ENTRY(tables) link;	/* among those followed */
+};
+void	tables_free_now(struct tables *);	/* any thread that has it alone */
+void	tables_start_following(struct tables *);
+void	tables_stop_following(struct tables *);
+
+/* Frees in the load class, or here and now while no loop runs. */
+void	dispose(void (*fn)(void *), void *p);
+
+struct table_data *table_data_load(struct table *, struct problems *, struct strs *files);
+void	table_data_unref(struct table_data *);
+
+struct maps {
+	char		*title;
+	struct table	**table;	/* owned by the set */
+	size_t		 n;
+	SLIST_ENTRY(maps) link;
+};
+void	maps_free(struct maps *);
+
+/* Case folding: ASCII, or simple Unicode folding of a valid UTF-8 string. Returns s itself if nothing
+ * changes, else the folded text in *tmp. */
+const char *fold_key(const char *s, bool utf8, struct buf *tmp);
+
+/* Logical lines of a source: comments and blank lines out, continuation lines joined. */
+struct source {
+	char		*text;
+	size_t		 len, pos;
+	const char	*path;		/* borrowed */
+	struct table_env *env;
+	int		 line;		/* the last physical line read */
+	struct buf	 buf;
+};
+/* path, or "{ {line}, {line} }". NULL or a malloced reason: "open PATH: No such file...", with prefix
+ * before it ("open database"). Registers the file for watching. */
+char	*source_open(struct source *, struct table_env *, const char *prefix, const char *path);
+char	*source_open_file(struct source *, const char *prefix, const char *path);	/* path is a file, whatever it looks like */
+char	*source_line(struct source *);	/* mutable, valid until the next; NULL at the end */
+void	 source_close(struct source *);
+
+/* With TABLE_RHS_IS_FILE: the value for a list of files; NULL with *why_r. */
+char	*table_file_value(struct table_env *, const char *list, char **why_r);
+
+/* Networks: which of many first matches an address? Numbers are the caller's; the lowest wins. */
+struct net_slot;
+struct nets {
+	struct net_slot	*slot;
+	size_t		 n, cap;
+	uint64_t	 v4_lens[1], v6_lens[3];	/* bit per prefix length in use */
+};
+struct net {
+	bool	 v6;
+	unsigned bits;
+	uint8_t	 addr[16];
+};
+struct ip {
+	bool	 v6;
+	uint8_t	 addr[16];
+};
+bool	ip_parse(struct ip *, const char *text);
+/* Postfix's words, malloced, or NULL: "bad mask value in ...". */
+char	*net_parse(struct net *, const char *pattern);
+bool	net_has(const struct net *, const struct ip *);
+#define NETS_NONE	SIZE_MAX
+void	nets_add(struct nets *, const struct net *, size_t number);	/* a number below one that is there replaces it */
+size_t	nets_find(const struct nets *, const struct ip *);		/* the lowest number, NETS_NONE */
+void	nets_release(struct nets *);
+
+extern const struct table_class *const table_builtin[];	/* NULL-terminated */
+extern const struct table_class table_static, table_inline, table_texthash, table_fail, table_environ;
+#endif

@@ -1,0 +1,198 @@
+/* table_text.c - texthash: and inline:, tables kept whole in memory.
+ * texthash: reads a source in postmap's format: "key white-space value", the key may hold quoted
+ * strings with white space. Keys are folded when the table is made. The first of two equal keys
+ * stays, with a warning. inline: is "{ name=value, {name = value with spaces} }"; here the last one
+ * stays, and only the outermost syntax can be wrong, as in Postfix. */
+#include <ctype.h>
+#include <errno.h>
+#include <postrider/arena.h>
+#include <postrider/file.h>
+
+#include "room.h"
+
+struct text {
+	struct hash	 hash;		/* folded key -> value, in the arena */
+	struct arena	 arena;
+};
+
+static void text_close(void *contents)
+{
+	struct text *t = contents;
+
+	hash_release(&t->hash, NULL);
+	arena_release(&t->arena);
+	free(t);
+}
+
+static enum table_result text_lookup(void *contents, struct table_op *op, const char *key)
+{
+	op->value = hash_get(&((struct text *)contents)->hash, key);
+	return op->value != NULL ? TABLE_FOUND : TABLE_NONE;
+}
+
+/* Value is a list of files: their contents, one after the other, in base64. */
+char *table_file_value(struct table_env *env, const char *list, char **why_r)
+{
+	char *copy = xstrdup(list), *cursor = copy, *path;
+	struct buf all = { 0 }, out = { 0 };
+
+	while (*why_r == NULL && (path = str_tok(&cursor, ", \t\r\n")) != NULL) {
+		size_t n;
+		char *bytes = file_read(path, 1 << 20, &n);
+
+		table_watch_file(env, path);
+		if (bytes == NULL)
+			*why_r = xasprintf("open %s: %s", path, strerror(errno));
+		else
+			buf_add(&all, bytes, n);
+		if (bytes != NULL && n > 0 && bytes[n - 1] != '\n')
+			buf_addc(&all, '\n');
+		free(bytes);
+	}
+	free(copy);
+	if (*why_r == NULL && all.len == 0)
+		*why_r = xasprintf("empty pathname list: >>%s<<'", list);
+	if (*why_r == NULL)
+		buf_add_base64(&out, all.p, all.len);
+	buf_release(&all);
+	return *why_r == NULL ? buf_steal(&out) : NULL;
+}
+
+/* Splits a line at the first white space outside of quotes; false: unbalanced. */
+static bool split_line(char *line, char **value_r)
+{
+	bool quoted = false;
+	char *p;
+
+	for (p = line; *p != '\0'; p++) {
+		if (*p == '\\') {
+			if (*++p == '\0')
+				break;
+		} else if (isspace((unsigned char)*p) && !quoted) {
+			break;
+		} else if (*p == '"') {
+			quoted = !quoted;
+		}
+	}
+	if (quoted)
+		return false;
+	if (*p != '\0')
+		*p++ = '\0';
+	*value_r = str_trim(p);
+	return true;
+}
+
+static void text_line(struct text *t, struct source *s, char *line)
+{
+	struct table_env *env = s->env;
+	bool utf8 = (env->flags & TABLE_UTF8) != 0 && env->set->smtputf8;
+	struct buf tmp = { 0 };
+	const char *key = line;
+	char *value, *why = NULL, *file_value = NULL;
+
+	if (utf8 && !str_is_utf8(line, strlen(line))) {
+		table_warn(env, s->path, s->line, "%s, line %d: non-UTF-8 input \"%s\" -- ignoring this line", s->path, s->line,
+		    str_printable(line, '?'));
+		return;
+	}
+	if (!split_line(line, &value)) {
+		table_warn(env, s->path, s->line, "%s, line %d: unbalanced '\"' in '%s' -- ignoring this line", s->path, s->line, line);
+		return;
+	}
+	if (*line == '\0' || *value == '\0') {
+		table_warn(env, s->path, s->line, "%s, line %d: expected format: key whitespace value -- ignoring this line",
+		    s->path, s->line);
+		return;
+	}
+	if (line[strlen(line) - 1] == ':')
+		table_warn(env, s->path, s->line, "%s, line %d: record is in \"key: value\" format; is this an alias file?", s->path,
+		    s->line);
+	if ((env->flags & TABLE_FOLD) != 0)
+		key = fold_key(line, utf8, &tmp);
+	if (hash_get(&t->hash, key) != NULL) {
+		table_warn(env, s->path, s->line, "%s, line %d: duplicate entry: \"%s\"", s->path, s->line, line);
+	} else if ((env->flags & TABLE_RHS_IS_FILE) != 0 && (file_value = table_file_value(env, value, &why)) == NULL) {
+		table_warn(env, s->path, s->line, "%s, line %d: %s: skipping this entry", s->path, s->line, why);
+	} else {
+		hash_set(&t->hash, key, arena_strdup(&t->arena, file_value != NULL ? file_value : value));
+	}
+	free(file_value);
+	free(why);
+	buf_release(&tmp);
+}
+
+static void *texthash_open(struct table_env *env, const char *name, char **why_r)
+{
+	struct text *t;
+	struct source s;
+	char *line;
+
+	s = (struct source){ .path = name, .env = env };
+	if ((*why_r = source_open_file(&s, "open database", name)) != NULL)
+		return NULL;
+	t = xcalloc(1, sizeof(*t));
+	while ((line = source_line(&s)) != NULL)
+		text_line(t, &s, line);
+	source_close(&s);
+	return t;
+}
+
+/* One "name = value": false with *fault when it is not one. */
+static bool inline_pair(struct text *t, struct table_env *env, char *pair, char **why_r)
+{
+	bool utf8 = (env->flags & TABLE_UTF8) != 0 && env->set->smtputf8;
+	char *name = pair, *value = strchr(pair, '='), *file_value = NULL;
+	struct buf tmp = { 0 };
+	const char *key, *p;
+
+	if (value != NULL)
+		*value++ = '\0';
+	name = str_trim(name);
+	for (p = name; *p != '\0' && !isspace((unsigned char)*p); p++)
+		;
+	if (value == NULL || *p != '\0') {
+		*why_r = xasprintf("missing '=' after attribute name: \"%s\"; need \"inline:{name=value...}\"", env->spec);
+		return false;
+	}
+	value = str_trim(value);
+	if ((env->flags & TABLE_RHS_IS_FILE) != 0) {
+		if ((file_value = table_file_value(env, value, why_r)) == NULL)
+			return false;
+		value = file_value;
+	}
+	key = (env->flags & TABLE_FOLD) != 0 ? fold_key(name, utf8, &tmp) : name;
+	hash_set(&t->hash, key, arena_strdup(&t->arena, value));
+	free(file_value);
+	buf_release(&tmp);
+	return true;
+}
+
+static void *inline_open(struct table_env *env, const char *name, char **why_r)
+{
+	char *copy = xstrdup(name), *cursor = copy, *pair;
+	struct text *t = xcalloc(1, sizeof(*t));
+	size_t n = 0;
+	bool good = str_extpar(&cursor) == NULL && *name == '{';
+
+	while (good && (pair = str_tok_brace(&cursor, ", \t\r\n")) != NULL) {
+		if (*pair == '{' && str_extpar(&pair) != NULL)
+			good = false;
+		else
+			good = inline_pair(t, env, pair, why_r);
+		n++;
+	}
+	if ((!good || n == 0) && *why_r == NULL)
+		*why_r = xasprintf("bad syntax: \"%s\"; need \"inline:{name=value...}\"", env->spec);
+	free(copy);
+	if (*why_r == NULL)
+		return t;
+	text_close(t);
+	return NULL;
+}
+
+const struct table_class table_texthash = {
+	.abi = TABLE_ABI, .type = "texthash", .open = texthash_open, .close = text_close, .lookup = text_lookup,
+};
+const struct table_class table_inline = {
+	.abi = TABLE_ABI, .type = "inline", .open = inline_open, .close = text_close, .lookup = text_lookup,
+};
