@@ -8,39 +8,73 @@
 #include <postrider/buf.h>
 #include <postrider/arena.h>
 
+/* ---- tokens ---------------------------------------------------------------------------------- */
 /* Tokens of a header field or path, RFC 5322 with Postfix's tolerance. Allocated in an arena. */
-enum tok_type { TOK_ATOM, TOK_QSTRING, TOK_LITERAL /* [..] */, TOK_COMMENT, TOK_OP /* one of op */, TOK_ADDR /* group: children */,
-    TOK_STARTGRP };
+enum tok_type { TOK_ATOM, TOK_QSTRING, TOK_LITERAL /* [..] */, TOK_COMMENT, TOK_OP /* one of op */, TOK_ADDR /* children */,
+    TOK_STARTGRP /* the ':' behind a group's name */ };
 struct tok {
 	enum tok_type	 type;
-	int		 op;		/* TOK_OP: '<' '>' '@' '.' ':' ';' ',' '%' '!' */
-	char		*text;		/* content without quotes, brackets, parentheses */
+	int		 op;		/* TOK_OP: '<' '>' '@' '.' ':' ';' ',' '%' '!' '|' and stray ')' ']' */
+	char		*text;		/* content without quotes or brackets, backslashes resolved; a comment as written, with () */
 	struct tok	*next, *prev;
 	struct tok	*head, *tail;	/* TOK_ADDR: the tokens of one address */
 };
 struct tok_list { struct tok *head, *tail; };
-/* max_addrs bounds how many addresses are grouped (header_address_token_limit bounds tokens). */
+/* At most max_tokens tokens are read (0: all): header_address_token_limit. */
 void	tok_scan(struct arena *, const char *text, size_t max_tokens, struct tok_list *out);
-void	tok_parse(struct arena *, const char *text, size_t max_tokens, struct tok_list *out);	/* addresses grouped as TOK_ADDR */
-void	tok_externalize(struct buf *, const struct tok_list *);	/* as a header carries it */
-void	tok_internalize(struct buf *, const struct tok *first);	/* internal form of one address' tokens */
+/* Scans and groups: each address becomes a TOK_ADDR, phrases and comments stay beside it; missing commas between
+ * addresses are added. Nothing is thrown away. */
+void	tok_parse(struct arena *, const char *text, size_t max_tokens, struct tok_list *out);
+/* As a header carries it, appended. one_per_line: '\n' instead of a blank behind each comma, and an address with more
+ * than 250 bytes of phrase and comment is cut down to <address>; returns whether that happened. */
+bool	tok_externalize(struct buf *, const struct tok *first, bool one_per_line);
+void	tok_internalize(struct buf *, const struct tok *first);	/* internal form of one address' tokens, appended */
 
-/* The address of a command's path ("<a@b>", "a@b", "<@r:a@b>", "<>"): internal form. */
-enum path_result { PATH_OK, PATH_BAD /* 501 5.1.x Bad address syntax */, PATH_TOO_LONG };
-/* strict: strict_rfc821_envelopes. Leaves *rest_r behind the path (ESMTP parameters). allow_empty: MAIL FROM:<>. */
+/* List surgery, for rewriting. */
+struct tok *tok_new(struct arena *, enum tok_type, int op, const char *text);
+void	tok_append(struct tok_list *, struct tok *);
+void	tok_cut_before(struct tok_list *, struct tok *);	/* keeps what is before t: t becomes the start of nothing */
+void	tok_cut_through(struct tok_list *, struct tok *);	/* keeps what is behind t */
+struct tok *tok_find(struct tok *from, int op);		/* forwards, this list only; NULL if none */
+struct tok *tok_rfind(struct tok *from, int op);	/* backwards */
+
+/* ---- paths of SMTP commands --------------------------------------------------------------------- */
+/* The address of a command's path ("<a@b>", "a@b", "<@r:a@b>", "<>"), leading blanks skipped: internal form, appended
+ * to out. Bad syntax is answered 501 5.1.7 / 5.1.3 either way. */
+enum path_result {
+	PATH_OK,
+	PATH_BAD,		/* not one address, or not strict enough: Postfix warns "Illegal address syntax" */
+	PATH_UNCLOSED,		/* a quote or bracket is not closed (rest_r: end of text): Postfix says nothing in the log */
+	PATH_MISSING,		/* there is no path at all: only blanks */
+};
+/* strict: strict_rfc821_envelopes. *rest_r: behind the path (parameters follow). allow_empty: MAIL FROM:<>. Whether the
+ * domain can be resolved is resolve's question (RESOLVE_ERROR is the same 501). */
 enum path_result address_from_path(struct buf *out, const char *text, bool strict, bool allow_empty, const char **rest_r);
+/* Where the path (one token of a command) that starts here ends; NULL: something is not closed. */
+const char *address_path_end(const char *text);
 
+/* ---- quoting ------------------------------------------------------------------------------------ */
+/* Appended to out. "" gives "" here, so that from=<%s> comes out right. */
 void	address_quote_821(struct buf *out, const char *internal);	/* "a b"@c for SMTP */
-void	address_quote_822(struct buf *out, const char *internal);	/* for headers and logs */
-bool	address_unquote(struct buf *out, const char *external);	/* to internal form */
+void	address_quote_822(struct buf *out, const char *internal);	/* for headers and logs; the same today */
+bool	address_is_plain(const char *internal);			/* quoting would change nothing */
+void	address_unquote(struct buf *out, const char *external);		/* to internal form */
+
+/* ---- parts ---------------------------------------------------------------------------------------- */
 /* Domain part after the last '@' of an internal address, NULL if none. Points into it. */
 const char *address_domain(const char *internal);
-/* Splits "user+ext" at the first of the delimiter set as Postfix does (not for owner-, -request, mailer-daemon,
- * double-bounce); returns where the extension begins (behind the delimiter) or NULL. */
+/* Splits "user+ext" at the first of the delimiter set as Postfix does (not for owner-x, x-request, mailer-daemon,
+ * double-bounce); the argument may be a whole address. Returns where the extension begins (behind the delimiter) or NULL. */
 const char *address_extension(const char *local_part, const char *delimiters);
-/* Domain labels: A-label form for the wire, lower case; false: not convertible. */
+
+/* ---- host names and literals ---------------------------------------------------------------------- */
+/* Domain labels: A-label form for the wire, lower case; false: not convertible (out untouched). */
 bool	address_domain_to_ascii(struct buf *out, const char *domain);
 bool	address_domain_to_utf8(struct buf *out, const char *domain);
-/* valid_mailhost_literal and friends: "[1.2.3.4]", "[IPv6:..]": canonical address text without brackets in out. */
+/* Letters, digits, '_' and inner hyphens, labels of 1..63 bytes, 255 in all, not numeric as a whole. utf8: non-ASCII
+ * names are judged by their A-label form. */
+bool	address_valid_hostname(const char *name, bool utf8);
+bool	address_valid_ip(const char *text);		/* 1.2.3.4 or IPv6, no brackets */
+/* "[1.2.3.4]", "[IPv6:..]": the address text without brackets and tag in out; false: no such literal. */
 bool	address_literal(const char *domain, char *out, size_t size);
 #endif

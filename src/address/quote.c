@@ -1,0 +1,80 @@
+/* quote.c - the local part in quotes and out of them.
+ *
+ * An internal address may hold anything in its local part. It needs quotes in its external form unless the local part
+ * is a sequence of atoms separated by single dots; 8-bit bytes count as letters, since they are passed on as they are. The last
+ * '@' ends the local part. */
+#include "address_room.h"
+
+static const char *local_end(const char *internal)
+{
+	const char *at = strrchr(internal, '@');
+
+	return at != NULL ? at : internal + strlen(internal);
+}
+
+static bool is_dot_string(const char *p, const char *end)
+{
+	char prev = '.';
+
+	if (p == end)
+		return false;
+	for (; p < end; p++) {
+		unsigned char c = (unsigned char)*p;
+
+		if (c == '.' ? prev == '.' : c <= ' ' || c == 0x7f || strchr("()<>@,;:\\\"[]", c) != NULL)
+			return false;
+		prev = (char)c;
+	}
+	return prev != '.';
+}
+
+bool address_is_plain(const char *internal)
+{
+	return *internal == '\0' || is_dot_string(internal, local_end(internal));
+}
+
+void address_quote_822(struct buf *out, const char *internal)
+{
+	const char *end = local_end(internal);
+
+	if (*internal == '\0')
+		return;
+	if (is_dot_string(internal, end)) {
+		buf_adds(out, internal);
+		return;
+	}
+	buf_addc(out, '"');
+	for (const char *p = internal; p < end; p++) {
+		if (*p == '"' || *p == '\\' || *p == '\r' || *p == '\n')
+			buf_addc(out, '\\');
+		buf_addc(out, *p);
+	}
+	buf_addc(out, '"');
+	buf_adds(out, end);
+}
+
+void address_quote_821(struct buf *out, const char *internal)
+{
+	address_quote_822(out, internal);
+}
+
+void address_unquote(struct buf *out, const char *external)
+{
+	const char *p = external, *colon, *end;
+
+	if (*p == '@' && (colon = strchr(p, ':')) != NULL) {	/* a source route is kept as it is */
+		buf_add(out, p, (size_t)(colon + 1 - p));
+		p = colon + 1;
+	}
+	for (end = local_end(p); p < end; p++) {
+		if (*p == '"')
+			continue;
+		if (*p == '\\') {
+			if (p + 1 == end)
+				continue;
+			p++;
+		}
+		buf_addc(out, *p);
+	}
+	buf_adds(out, end);
+}
