@@ -40,7 +40,8 @@ void	 stream_free(struct stream **);			/* closes; unsent bytes are dropped */
  * a last 221/421. Sets *s to NULL. */
 void	 stream_close_flush(struct stream **, int64_t linger_ms);
 
-/* Reading. A line ends with LF; the slice excludes it (a CR before it is included: the
+/* Reading. After a failed write what the peer had sent can still be read; ERROR follows it. The task is
+ * woken for input when a poll said WAIT, and for a hang-up in any case. A line ends with LF; the slice excludes it (a CR before it is included: the
  * caller decides what a bare LF means). */
 enum stream_result stream_line(struct stream *, size_t max, struct slice *line_r);
 /* Whatever is there, at least one byte unless WAIT/EOF/ERROR/TIMEOUT; not consumed. */
@@ -64,19 +65,26 @@ enum stream_result stream_flush(struct stream *);	/* OK: everything is with the 
 /* One deadline for reading and writing: from now, in ms; 0 takes it away. Passing wakes the
  * task; every poll then says TIMEOUT until it is set anew. */
 void	 stream_deadline(struct stream *, int64_t ms);
-bool	 stream_gone(const struct stream *);		/* the peer hung up: also seen while not reading */
+/* The peer is gone for good: an error, or it closed and all that it sent was read (seen also while
+ * nobody reads). A peer may have closed its sending half only and still wait for replies: who has
+ * any to give goes on; the next reading poll says STREAM_EOF or STREAM_ERROR. */
+bool	 stream_gone(const struct stream *);
 const char *stream_why(const struct stream *);	/* "Connection reset by peer" ...; "" if fine */
 void	 stream_pause(struct stream *, bool paused);	/* stop reading from the kernel; hang-up still seen */
 
 /* TLS seam. The tls module fills a struct of functions and installs it; after that, reads and writes
- * pass through it. starttls discards unread input and asserts that output is flushed. */
+ * pass through it (it uses stream_fd() itself; ctx is the stream's from now on). starttls discards
+ * unread input and asserts that output is flushed. A write that was told to wait is repeated
+ * with the same first bytes, perhaps more of them, from another address: with OpenSSL set
+ * SSL_MODE_ENABLE_PARTIAL_WRITE and SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER. */
 struct stream_tls {
 	const char	*name;
 	/* Move ciphertext: each returns >0 bytes, 0 EOF, -1 with *want_r set to WATCH_* or 0 for error */
 	ssize_t		(*read)(void *ctx, void *p, size_t n, int *want_r);
 	ssize_t		(*write)(void *ctx, const void *p, size_t n, int *want_r);
 	enum stream_result (*handshake)(void *ctx, int *want_r);	/* called until not WAIT */
-	void		(*close)(void *ctx);
+	void		(*close)(void *ctx);	/* says good-bye if it can at once, frees ctx */
+	const char	*(*why)(void *ctx);	/* may be NULL: what went wrong, "" if nothing did */
 };
 void	 stream_starttls(struct stream *, const struct stream_tls *, void *ctx);
 enum stream_result stream_starttls_poll(struct stream *);
