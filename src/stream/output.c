@@ -145,6 +145,7 @@ static size_t gather(const struct stream *s, struct iovec *v, size_t max)
 	size_t n = 0, skip = s->out_done;
 	const struct block *b;
 
+	v[0] = (struct iovec){ 0 };
 	STAILQ_FOREACH(b, &s->out, link) {
 		if (n == max)
 			break;
