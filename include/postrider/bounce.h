@@ -1,22 +1,43 @@
 /* bounce.h - delivery status notifications: RFC 3464 multipart/report as Postfix makes them.
- * A notice is built from the recipient rows that the store keeps (states FAILED and REPORT), goes
- * through cleanup like any message and commits together with the change that makes it due, so that it is
- * neither lost nor sent twice. */
+ * A notice goes through cleanup like any message and commits together with the change that makes it due, so
+ * that it is neither lost nor sent twice. Which message is due for a notice is qmgr's question; who gets one
+ * (sender, postmaster, nobody) is answered here: null senders, NOTIFY, notify_classes, double bounces. */
 #ifndef POSTRIDER_BOUNCE_H
 #define POSTRIDER_BOUNCE_H
 #include <postrider/base.h>
 #include <postrider/store.h>
 
-struct task; struct generation;
+struct task; struct view; struct problems; struct buf;
 
 enum bounce_kind { BOUNCE_FAILURE, BOUNCE_DELAY, BOUNCE_SUCCESS, BOUNCE_VERIFY /* sendmail -bv/-v report */ };
-enum bounce_result { BOUNCE_WAIT = 0, BOUNCE_DONE, BOUNCE_RETRY /* could not be queued: try again later, nothing changed */ };
-struct bounce_op { enum bounce_result result; struct task *task; void *priv; bool active; };
-/* Builds and queues the notice about msg for the recipients in the given state (loaded from the store in slices when
- * the message has many); also decides that none is wanted (NOTIFY, null sender, double bounce: then 2bounce_notice_recipient).
- * joined commits with the notice, or alone when there is none. Consumed. */
-void	bounce_start(struct bounce_op *, struct task *, const struct generation *, struct message *msg, enum bounce_kind, struct store_txn **joined);
+enum bounce_result {
+	BOUNCE_WAIT = 0,
+	BOUNCE_DONE,		/* joined is on the disk, and the notice if there was one to make */
+	BOUNCE_RETRY,		/* could not be queued: try again later, nothing changed */
+};
+struct bounce_request {
+	enum bounce_kind kind;
+	struct message	*msg;		/* a reference is taken; content is read through it */
+	/* The recipients to report, in this order; borrowed until bounce_end(). NULL: they are read from the store in
+	 * slices, those in one of `states` (bit 1 << state); what they rest on must be committed. */
+	const struct rcpt *const *rcpt;
+	uint32_t	 nrcpt;
+	unsigned	 states;
+	bool		 settle;	/* from the store: add the removal of every row reported to joined */
+};
+struct bounce_op {			/* embedded; zeroed = idle */
+	enum bounce_result result;
+	struct task	*task;
+	void		*priv;
+	bool		 active;
+};
+/* Under the current generation's configuration. joined commits with the notice, or alone when none is wanted;
+ * it is consumed in any case, applied only with BOUNCE_DONE. NULL: nothing to join. */
+void	bounce_start(struct bounce_op *, struct task *, const struct bounce_request *, struct store_txn **joined);
 enum bounce_result bounce_poll(struct bounce_op *);
-void	bounce_end(struct bounce_op *);
+void	bounce_end(struct bounce_op *);		/* before the end: the notice is dropped, joined may still commit */
 void	bounce_init(void);		/* generation hook: templates */
+
+/* postconf -t and -b: the templates of a file ("": built in) as written, or their texts expanded. Blocking. */
+void	bounce_print_templates(const struct view *, const char *file, bool expanded, struct buf *out, struct problems *);
 #endif
