@@ -128,7 +128,7 @@ static char *find_newline(struct stream *s, size_t limit)
 
 	if (unread > from)
 		nl = memchr(s->buf + s->off + from, '\n', unread - from);
-	s->searched = unread;
+	s->searched = nl != NULL ? (size_t)(nl - s->buf) - s->off : unread;
 	return nl;
 }
 
