@@ -85,7 +85,7 @@ $(B)/bin/postrider: $(call objs,src/main.c $(call mod_src,cmd/postrider) src/cmd
 	@mkdir -p $(@D)
 	$(CC) $(ALLLDFLAGS) -o $@ $(filter %.o,$^) $(call modlibs,parent) $(RELAY_LIBS)
 
-$(foreach c,$(COMMANDS),$(eval $(B)/bin/$(c): $(call objs,src/cmd/$(c).c src/cmd/cmd.c) $(LIBS) ; @mkdir -p $(B)/bin && $$(CC) $$(ALLLDFLAGS) -o $$@ $$(filter %.o,$$^) $$(call modlibs,parent) $$(RELAY_LIBS)))
+$(foreach c,$(COMMANDS),$(eval $(B)/bin/$(c): $(call objs,src/cmd/$(c).c $(wildcard src/cmd/$(c)_*.c) src/cmd/cmd.c) $(LIBS) ; @mkdir -p $(B)/bin && $$(CC) $$(ALLLDFLAGS) -o $$@ $$(filter %.o,$$^) $$(call modlibs,parent) $$(RELAY_LIBS)))
 $(foreach l,$(LINKS),$(eval $(B)/bin/$(firstword $(subst :, ,$(l))): $(B)/bin/$(lastword $(subst :, ,$(l))) ; ln -sf $$(notdir $$<) $$@))
 
 # ---- tests ---------------------------------------------------------------------------------

@@ -28,5 +28,6 @@ int	control_send(struct control_conn *, const char *verb, const struct strs *att
 int	control_send_data(struct control_conn *, const void *p, size_t n);	/* a data frame; n 0 ends the data */
 /* Next frame of the answer: 'D' data, 'E' error (text), 'O' ok (end), 'A' attribute "name=value"; -1 broken. Contents in out. */
 int	control_recv(struct control_conn *, struct buf *out);
+int	control_fd(const struct control_conn *);	/* verb "session": from then on the connection is plain SMTP */
 void	control_disconnect(struct control_conn **);
 #endif
