@@ -124,6 +124,8 @@ static void relay_run_task(struct task *t)
 	}
 	if (loop_signal_take(SIGTERM) || loop_signal_take(SIGINT))
 		relay_stop();
+	if (loop_signal_take(SIGQUIT))
+		loop_stop();
 	if (loop_signal_take(SIGHUP) && relay.started && relay.reload == NULL && !relay.draining)
 		relay.reload = reload_start(t);
 	if (relay.reload != NULL && reload_poll(relay.reload, NULL) != 0)
@@ -257,6 +259,7 @@ int relay_run(const struct options *o, int ready_fd)
 	loop_signal(SIGTERM, &relay.task);
 	loop_signal(SIGINT, &relay.task);
 	loop_signal(SIGHUP, &relay.task);
+	loop_signal(SIGQUIT, &relay.task);
 	generation_adopt_start(&relay.listen, &relay.task, g);
 	generation_unref(&g);
 	task_wake(&relay.task);

@@ -384,12 +384,12 @@ static int relay_ended(struct parent *p, int status)
 	return -1;
 }
 
-static void stop(struct parent *p)
+static void stop(struct parent *p, int signo)
 {
 	p->stopping = true;
 	p->kill_ms = now_ms() + (p->plan.stop_limit_s + STOP_GRACE_S) * 1000;
 	if (p->relay > 0)
-		kill(p->relay, SIGTERM);
+		kill(p->relay, signo);
 }
 
 /* Returns an exit status, or -1 to go on. */
@@ -403,7 +403,8 @@ static int signals(struct parent *p)
 		switch (si.ssi_signo) {
 		case SIGTERM:
 		case SIGINT:
-			stop(p);
+		case SIGQUIT:
+			stop(p, (int)si.ssi_signo);
 			if (p->relay == 0)
 				return 0;
 			break;
@@ -481,6 +482,7 @@ int parent_run(int self_fd, char *const reader_argv[], char *const relay_argv[],
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGQUIT);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	p.sig_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
