@@ -233,6 +233,7 @@ void stream_out_push(struct stream *s)
 
 		errno = 0;
 		n = s->tls != NULL ? write_tls(s) : write_plain(s);
+		s->unsure = s->unsure && s->tls != NULL;
 		if (n > 0) {
 			sent(s, (size_t)n);
 		} else if (n < 0 && errno == EAGAIN) {
@@ -252,8 +253,11 @@ void stream_flush_all(void)
 {
 	struct stream *s;
 
-	while ((s = TAILQ_FIRST(&dirty)) != NULL)
+	while ((s = TAILQ_FIRST(&dirty)) != NULL) {
 		stream_out_push(s);
+		if (s->unsure)
+			stream_look_for_error(s);
+	}
 }
 
 enum stream_result stream_flush(struct stream *s)

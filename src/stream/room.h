@@ -58,6 +58,7 @@ struct stream {
 	bool		 hup : 1;		/* the peer will send no more; reading goes on to the end */
 	bool		 eof : 1;		/* read to the end */
 	bool		 in_error : 1, out_error : 1;	/* reading failed; writing failed */
+	bool		 unsure : 1;		/* the last edge may have been an error */
 	bool		 in_waited : 1;		/* the owner was told to wait for input */
 	bool		 out_waited : 1;	/* ... for the queue to be empty */
 	bool		 paused : 1;
@@ -81,6 +82,7 @@ struct stream *stream_blank(int fd, struct task *, size_t in_max);
 void	stream_nodelay(int fd);
 void	stream_fail(struct stream *, int error);
 void	stream_event(struct watch *, int seen);
+void	stream_look_for_error(struct stream *);
 
 void	stream_close_now(struct stream *);	/* frees it */
 

@@ -71,13 +71,15 @@ static void on_hup(struct stream *s, bool had_more)
 		s->eof = true;
 }
 
-/* libevent shows an error as readable and writable. Not asking would lose a reset that comes with
- * the last bytes: reading takes the bytes, and the edge has been. */
-static void look_for_error(struct stream *s)
+/* libevent shows an error as readable and writable. Reading alone would miss a reset that comes with the
+ * last bytes: it takes the bytes, and the edge has been. Writing finds it too, so this is asked
+ * at the end of a pass in which nothing was written. */
+void stream_look_for_error(struct stream *s)
 {
 	socklen_t len = sizeof(int);
 	int error = 0;
 
+	s->unsure = false;
 	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error != 0)
 		stream_fail(s, error);
 }
@@ -109,7 +111,8 @@ void stream_event(struct watch *w, int seen)
 			on_hup(s, had_more);
 			wake = true;
 		} else if ((seen & WATCH_WRITE) != 0 && s->connect == NOT_CONNECTING) {
-			look_for_error(s);
+			s->unsure = true;
+			stream_mark_dirty(s);
 		}
 	}
 	if (wake) {
