@@ -23,7 +23,7 @@ bool	queue_id_parse(const char *text, queue_id_t *id_r);	/* either form */
 enum msg_queue { QUEUE_ACTIVE = 'A' /* new or due: incoming/active */, QUEUE_DEFERRED = 'D', QUEUE_HOLD = 'H' };
 enum { /* envelope flags */
 	MSG_SMTPUTF8 = 1,		/* the sender asked for it (or autodetected) */
-	MSG_8BIT = 2,			/* body has 8-bit bytes or was declared 8BITMIME */
+	MSG_8BIT = 2,			/* BODY=8BITMIME was given, or the primary Content-Transfer-Encoding says 8bit (not: has 8-bit bytes) */
 	MSG_DELAY_WARNED = 4,		/* delay notice was sent */
 	MSG_LOCAL = 8,			/* rewrite context local */
 	MSG_TRACE_VERIFY = 16,		/* sendmail -bv: report, do not deliver */
@@ -34,6 +34,8 @@ enum { /* envelope flags */
 	MSG_FORCE_DEFER_BOUNCE = 512,	/* postsuper -f: expired, bounce at next attempt */
 	MSG_CRLF_NONE = 1024,		/* the content has no final line end of its own */
 	MSG_SUBMISSION = 2048,		/* authenticated or XFORWARD-less submission facts kept */
+	MSG_7BIT = 4096,		/* BODY=7BIT was given, or the primary header says 7bit: never converted; excludes MSG_8BIT */
+	MSG_HEADERS_ONLY = 8192,	/* the message ended within its headers: no empty line follows them, no body */
 	MSG_7BIT = 4096,		/* declared 7BIT (BODY=, Content-Transfer-Encoding), with no 8-bit claim anywhere */
 	MSG_NO_SEPARATOR = 8192,	/* no empty line between the header part and the body part: there are headers only, or
 					 * (many headers) the header block goes on in the body part */
