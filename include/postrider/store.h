@@ -34,8 +34,6 @@ enum { /* envelope flags */
 	MSG_FORCE_DEFER_BOUNCE = 512,	/* postsuper -f: expired, bounce at next attempt */
 	MSG_CRLF_NONE = 1024,		/* the content has no final line end of its own */
 	MSG_SUBMISSION = 2048,		/* authenticated or XFORWARD-less submission facts kept */
-	MSG_7BIT = 4096,		/* BODY=7BIT was given, or the primary header says 7bit: never converted; excludes MSG_8BIT */
-	MSG_HEADERS_ONLY = 8192,	/* the message ended within its headers: no empty line follows them, no body */
 	MSG_7BIT = 4096,		/* declared 7BIT (BODY=, Content-Transfer-Encoding), with no 8-bit claim anywhere */
 	MSG_NO_SEPARATOR = 8192,	/* no empty line between the header part and the body part: there are headers only, or
 					 * (many headers) the header block goes on in the body part */
