@@ -31,7 +31,8 @@ void	log_program(const char *name);		/* "postqueue", or "postfix/postrider" for 
 void	log_set_debug(bool on);
 unsigned log_number(void);			/* the next session number: 1..99999, wraps */
 
-/* Where lines go. With target "syslog": /dev/log (datagram), facility mail by name;
+/* Where lines go. No path: /dev/log (datagram; POSTRIDER_SYSLOG_SOCKET names
+ * another one for tests), facility by name; while nobody listens there, lines wait in the ring;
  * a path or "/dev/stdout": appended there with the time stamp Postfix's postlogd writes.
  * json: one object per line with the same facts (time, name, pid, level, message).
  * Starts the thread. Reopens by itself when the socket or file was replaced

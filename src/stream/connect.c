@@ -97,6 +97,12 @@ enum stream_result stream_connect_poll(struct stream *s)
 	return timer_expired(&s->deadline) ? STREAM_TIMEOUT : STREAM_WAIT;
 }
 
+void stream_connect_task(struct stream *s)
+{
+	if (s->connector != NULL)
+		s->connector->timer.task = s->task;
+}
+
 void stream_connect_end(struct stream *s)
 {
 	if (s->connector == NULL)

@@ -87,5 +87,6 @@ void	stream_look_for_error(struct stream *);
 void	stream_close_now(struct stream *);	/* frees it */
 
 /* connect.c */
+void	stream_connect_task(struct stream *);	/* the owner has changed */
 void	stream_connect_end(struct stream *);
 #endif

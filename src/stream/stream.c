@@ -125,6 +125,7 @@ void stream_set_task(struct stream *s, struct task *t)
 {
 	s->task = t;
 	s->deadline.task = t;
+	stream_connect_task(s);
 	task_wake(t);
 }
 

@@ -341,6 +341,26 @@ static void test_stuck_stop(void)
 	ok(from < 2500000, "log_stop gives up after a second");
 }
 
+/* A violated invariant is in the log although the process dies at once. */
+static void test_bug(void)
+{
+	char *path = path_of("bug"), *text;
+	struct log_target t = { .path = path };
+	int status;
+
+	if (fork() == 0) {
+		dup2(open("/dev/null", O_WRONLY), 2);
+		free(log_start(&t));
+		ASSERT(getpid() == 0);
+	}
+	wait(&status);
+	text = slurp(path);
+	ok(WIFSIGNALED(status) && strstr(text, "panic: t/unit/base_log.c:") != NULL &&
+	    strstr(text, "assertion failed: getpid() == 0\n") != NULL, "assertion in the log");
+	free(text);
+	free(path);
+}
+
 int main(void)
 {
 	char cmd[64];
@@ -352,6 +372,7 @@ int main(void)
 	test_file();
 	test_threads();
 	test_syslog();
+	test_bug();
 	test_full_pipe();
 	test_stuck_stop();
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
