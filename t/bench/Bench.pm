@@ -125,13 +125,13 @@ sub sink_start
 	my (@args) = @_;
 	my $port = Postrider::free_port();
 	my $out = "$DIR/sink.$port";
-	my $pid = spawn($out, tool('smtp-sink'), '-c', @args, "127.0.0.1:$port", 4096);
+	my $pid = spawn($out, tool('smtp-sink'), '-u', 'nobody', '-c', @args, "127.0.0.1:$port", 4096);
 	up($port);
 	return { pid => $pid, port => $port, out => $out };
 }
 sub sink_stop { my ($s) = @_; kill TERM => $s->{pid}; waitpid $s->{pid}, 0 }
 # Messages that the sink has counted so far.
-sub count { my ($s) = @_; my $t = Postrider::slurp($s->{out}) // ''; my ($n) = substr($t, -64) =~ /(\d+)[^\d]*$/; return $n // 0 }
+sub count { my ($s) = @_; my $t = Postrider::slurp($s->{out}) // ''; my ($n) = substr($t, -128) =~ /.*mesg=(\d+)\D/s; return $n // 0 }
 sub wait_count
 {
 	my ($s, $n, $limit) = @_;
