@@ -1,6 +1,11 @@
 /* access.h - restriction lists (smtpd_*_restrictions): compiled to steps when the configuration
  * is loaded, run by a small machine that any wait suspends (DESIGN §2, STYLE §6).
- * Access knows the words and the decisions; what a command does with a verdict is smtpd's. */
+ *
+ * The caller asks about a request (this client, this sender, this recipient ...); which lists that
+ * means, in what order and with what is carried over from earlier ones (smtpd_delay_reject,
+ * smtpd_relay_before_recipient_restrictions, defer_if_permit, unlisted addresses) is decided here.
+ * Rejects and warnings are logged here ("NOQUEUE: reject: RCPT from ..."), once. Access knows the words
+ * and the decisions; what a command does with a verdict is smtpd's. */
 #ifndef POSTRIDER_ACCESS_H
 #define POSTRIDER_ACCESS_H
 #include <postrider/base.h>
@@ -8,73 +13,114 @@
 #include <postrider/config.h>
 #include <sys/socket.h>
 
-struct task; struct service; struct log_ctx; struct access_lists;
+struct task; struct service; struct log_ctx; struct problems; struct generation;
+struct access_lists;		/* opaque: everything compiled for one service */
 
-enum access_stage { ACCESS_CLIENT, ACCESS_HELO, ACCESS_SENDER, ACCESS_RELAY, ACCESS_RECIPIENT, ACCESS_DATA, ACCESS_EOD, ACCESS_ETRN, ACCESS_STAGES };
-/* Compiles all lists of a service (load job). Unknown names: Postfix's warning; the request then fails with 451 4.3.5. */
-struct access_lists *access_compile(const struct view *, struct problems *);
+/* In the load job: compiles the lists of a service, opening their tables in the generation's set. Unknown
+ * names are warned of and fail the request with 451 4.3.5 when they are reached, as in Postfix; no
+ * guard against relaying at all is fatal. */
+struct access_lists *access_compile(const struct service *, struct problems *);
 void	access_lists_free(struct access_lists **);
-bool	access_list_empty(const struct access_lists *, enum access_stage);
 
-/* Facts about the session that checks look at. Owned by smtpd's session; strings borrowed and may change only
- * while no run is under way. */
+/* Facts about the session that checks look at. Owned by smtpd's session; strings are borrowed and change
+ * only while no run is under way. */
 struct access_facts {
 	const struct service	*service;
 	const struct view	*view;
 	const struct log_ctx	*log;
-	const struct sockaddr	*client_sa;
+	const struct sockaddr	*client_sa;	/* NULL: no network client */
+	const char	*client;	/* "name[addr]" as logged */
 	const char	*client_name;	/* "unknown" when not verified */
 	const char	*client_rev_name;	/* "unknown" when none */
 	const char	*client_addr;	/* "192.0.2.1" */
 	const char	*client_port;
-	int		 client_name_status;	/* 2 verified, 4 temporary failure, 5 unknown/forged (Postfix's SMTPD_PEER_CODE) */
+	int		 client_name_status;	/* 2 verified, 4 temporary failure, 5 none, 6 forged */
 	int		 client_rev_status;
-	const char	*helo;		/* NULL before HELO */
+	const char	*helo;		/* NULL before HELO; the argument itself at the HELO command */
 	const char	*protocol;	/* SMTP, ESMTP */
-	const char	*sender;	/* internal form; NULL before MAIL */
-	const char	*recipient;	/* NULL outside RCPT */
+	const char	*sender;	/* internal form; NULL before MAIL; the argument itself at the MAIL command */
+	const char	*recipient;	/* RCPT: the argument; later: the first accepted one; else NULL */
 	const char	*etrn_name;
 	const char	*sasl_user, *sasl_method, *sasl_sender;
 	const char	*queue_id;	/* NULL: NOQUEUE */
 	const char	*instance;
-	unsigned	 rcpt_count;
+	unsigned	 rcpt_count;	/* accepted so far */
 	int64_t		 size;
 	const char	*command;	/* where: "CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "END-OF-MESSAGE", "ETRN", "VRFY" */
 	bool		 tls;
+	bool		 smtputf8;
 	bool		 pipelined_early;	/* input waits that should not (reject_unauth_pipelining) */
+	bool		 allow_unlisted;	/* receive_override_options no_unknown_recipient_checks */
+};
+
+/* What earlier requests of a session leave for later ones. Zeroed is new. */
+struct access_defer {
+	bool		 active;
+	unsigned	 error_class;
+	int		 code;
+	char		 dsn[8];
+	char		*reason;	/* owned */
+};
+struct access_memory {
+	struct access_defer defer_if_permit;
+	bool		 deferred_client, deferred_helo, deferred_sender;	/* it was active after that stage */
+	bool		 sender_checked, rcpt_checked;	/* unlisted addresses: asked already */
+	bool		 discard;	/* DISCARD: nothing more is asked for this message */
+};
+void	access_memory_release(struct access_memory *);
+
+/* Side effects for the message that access(5) results ask for (FILTER, HOLD, PREPEND ...). */
+struct access_actions {
+	bool	 discard, hold;
+	char	*filter, *redirect;	/* owned */
+	struct strs prepend, bcc;
+};
+void	access_actions_release(struct access_actions *);
+
+enum access_request {
+	ACCESS_CONNECT,		/* with smtpd_delay_reject: always passes */
+	ACCESS_HELO,		/* ditto */
+	ACCESS_MAIL,		/* ditto */
+	ACCESS_RCPT,		/* RCPT and VRFY */
+	ACCESS_DATA,
+	ACCESS_EOD,
+	ACCESS_ETRN,
 };
 enum access_verdict {
 	ACCESS_WAIT = 0,
-	ACCESS_DUNNO,		/* nobody decided: the stage lets it pass */
-	ACCESS_PERMIT,
+	ACCESS_PASS,		/* nobody objected */
 	ACCESS_REJECT,		/* reply holds the whole text, "554 5.7.1 <x>: Relay access denied" */
-	ACCESS_DISCONNECT,	/* reply is 421 ...: send and hang up */
+	ACCESS_HANGUP,		/* drop the connection without a word */
 };
-/* Side effects for cleanup asked for by results (HOLD, DISCARD, FILTER, PREPEND, REDIRECT, BCC ...). */
-struct access_actions {
-	bool	 discard, hold;
-	char	*discard_text, *hold_text, *filter, *redirect;	/* owned */
-	struct strs prepend, bcc;
-};
-struct access_op {			/* embedded; zeroed = idle */
-	struct buf	 reply;		/* on REJECT/DISCONNECT: ours until end */
-	struct access_actions *actions;	/* where side effects go; the transaction's */
+/* Classes of errors, as notify_classes names them. */
+enum { ACCESS_ERR_POLICY = 1, ACCESS_ERR_PROTOCOL = 2, ACCESS_ERR_SOFTWARE = 4, ACCESS_ERR_RESOURCE = 8, ACCESS_ERR_DATA = 16,
+    ACCESS_ERR_BOUNCE = 32 };
+
+struct access_run;
+struct access_op {		/* embedded; zeroed = idle */
+	const char	*reply;		/* on REJECT: ours until access_end() */
+	unsigned	 error_class;	/* ACCESS_ERR_* of the last reject or warning */
 	/* private to src/access: */
-	struct task	*task;
 	enum access_verdict verdict;
-	bool		 active;
-	void		*priv;
+	struct access_run *run;		/* NULL when nothing had to be asked */
 };
-/* Runs the list of one stage over the facts. Logs rejects, warnings, and so on itself ("NOQUEUE: reject: RCPT from ..."). With
- * delay_reject handled by smtpd: it calls client, helo, sender, relay, recipient in a row at RCPT. */
-void	access_start(struct access_op *, struct task *, const struct access_lists *, enum access_stage, const struct access_facts *,
-	    struct access_actions *);
+/* actions may be NULL where there is no transaction (client and helo without smtpd_delay_reject). */
+void	access_start(struct access_op *, struct task *, const struct access_lists *, enum access_request, const struct access_facts *,
+	    struct access_memory *, struct access_actions *);
 enum access_verdict access_poll(struct access_op *);
 void	access_end(struct access_op *);
-void	access_actions_release(struct access_actions *);
-/* Recipient known? Postfix's check_recipient_rcpt_maps (smtpd_reject_unlisted_recipient): an op of its own that smtpd runs after
- * the recipient list; start it with facts as above. */
-void	access_unlisted_rcpt_start(struct access_op *, struct task *, const struct access_lists *, const struct access_facts *);
-void	access_unlisted_sender_start(struct access_op *, struct task *, const struct access_lists *, const struct access_facts *);
-bool	access_in_mynetworks(const struct access_lists *, const struct sockaddr *);	/* static networks only, immediate */
+
+/* A refusal that smtpd decides itself (size, queue space), in the same form: the text is adapted to soft_bounce and logged. */
+void	access_reject(struct buf *reply, const struct access_facts *, int code, const char *dsn, const char *fmt, ...) PRINTF(5, 6);
+/* "NOQUEUE: what: RCPT from name[addr]: text; from=<> to=<> proto=ESMTP helo=<x>" */
+void	access_log(const struct access_facts *, const char *what, const char *text);
+
+/* local_header_rewrite_clients: is mail of this client rewritten in the local context? An operation of its own. */
+enum access_rewrite { ACCESS_REWRITE_WAIT = 0, ACCESS_REWRITE_LOCAL, ACCESS_REWRITE_REMOTE, ACCESS_REWRITE_ERROR };
+void	access_rewrite_start(struct access_op *, struct task *, const struct access_lists *, const struct access_facts *);
+enum access_rewrite access_rewrite_poll(struct access_op *);	/* ERROR: reply is the text; ended by access_end() */
+
+/* $client_name and the like in reply templates (rbl replies, smtpd_reject_footer): appends to out what
+ * text expands to, characters outside smtpd_expansion_filter masked. False: a syntax error. */
+bool	access_expand(struct buf *out, const char *text, const struct access_facts *);
 #endif
