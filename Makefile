@@ -126,8 +126,11 @@ $(B)/t/fuzz/%: t/fuzz/%.c $(B)/flags $(LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(ALLCFLAGS) -Iinclude -Isrc -It/lib $(ALLLDFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< $(call modlibs,$(firstword $(subst _, ,$*))) $(RELAY_LIBS)
 
-bench: deps-test all
-	t/bench/run
+$(B)/t/bench/load: t/bench/load.c
+	@mkdir -p $(@D)
+	$(CC) -O2 -g -Wall -Wextra -D_GNU_SOURCE -o $@ $<
+bench: deps-test all $(B)/t/bench/load
+	POSTRIDER_BUILD=$(abspath $(B)) t/bench/run
 
 # ---- for users -----------------------------------------------------------------------------------------
 deps:
