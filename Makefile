@@ -62,6 +62,10 @@ UNIT	= $(patsubst t/unit/%.c,$(B)/t/unit/%,$(wildcard t/unit/*.c))
 
 all: $(PROGS)
 
+# One short line for each step; make V=1 shows the commands.
+Q	= $(if $(V),,@)
+say	= $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')
+
 # ---- compile -------------------------------------------------------------------------------
 $(B)/flags: FORCE
 	@mkdir -p $(B)
@@ -70,29 +74,32 @@ FORCE:
 
 $(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALLCFLAGS) -Iinclude -I$(B)/gen -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALLCFLAGS) -Iinclude -I$(B)/gen -MMD -MP -c -o $@ $<
 
 define lib_rule
 $(B)/lib/$(1).a: $(call objs,$(call mod_src,$(1)))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	$$(AR) rcs $$@ $$^
+	$$(Q)$$(AR) rcs $$@ $$^
 lib-$(1): $(B)/lib/$(1).a
 endef
 $(foreach m,$(MODULES),$(eval $(call lib_rule,$(m))))
 
 $(B)/bin/postrider: $(call objs,src/main.c $(call mod_src,cmd/postrider) src/cmd/cmd.c) $(LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(ALLLDFLAGS) -o $@ $(filter %.o,$^) $(call modlibs,parent) $(RELAY_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALLLDFLAGS) -o $@ $(filter %.o,$^) $(call modlibs,parent) $(RELAY_LIBS)
 
 $(foreach c,$(COMMANDS),$(eval $(B)/bin/$(c): $(call objs,src/cmd/$(c).c $(wildcard src/cmd/$(c)_*.c) src/cmd/cmd.c) $(LIBS) ; @mkdir -p $(B)/bin && $$(CC) $$(ALLLDFLAGS) -o $$@ $$(filter %.o,$$^) $$(call modlibs,parent) $$(RELAY_LIBS)))
-$(foreach l,$(LINKS),$(eval $(B)/bin/$(firstword $(subst :, ,$(l))): $(B)/bin/$(lastword $(subst :, ,$(l))) ; ln -sf $$(notdir $$<) $$@))
+$(foreach l,$(LINKS),$(eval $(B)/bin/$(firstword $(subst :, ,$(l))): $(B)/bin/$(lastword $(subst :, ,$(l))) ; @ln -sf $$(notdir $$<) $$@))
 
 # ---- tests ---------------------------------------------------------------------------------
 # t/unit/MODULE_what.c is linked with MODULE and the modules before it: what does not link breaks the layers.
 $(B)/t/unit/%: t/unit/%.c $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALLCFLAGS) -Iinclude -Isrc -It/lib -MMD -MP -MF $@.d $(ALLLDFLAGS) -o $@ $< $(call modlibs,$(firstword $(subst _, ,$*))) $(RELAY_LIBS)
+	$(call say,TEST,$<)
+	$(Q)$(CC) $(ALLCFLAGS) -Iinclude -Isrc -It/lib -MMD -MP -MF $@.d $(ALLLDFLAGS) -o $@ $< $(call modlibs,$(firstword $(subst _, ,$*))) $(RELAY_LIBS)
 define unit_rule
 $(1): $(call modlibs,$(firstword $(subst _, ,$(notdir $(1)))))
 endef
