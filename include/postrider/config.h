@@ -52,12 +52,12 @@ struct view {			/* immutable; lives as long as its config */
 };
 /* Typed access, checked at compile time: view_int(v, smtpd_recipient_limit). */
 #define VIEW_CHECK(name, t)	((void)sizeof(char[(t) ? 1 : -1]))
-#define view_str(vw, name)	(VIEW_CHECK(name, PTYPE_##name == PT_STR || PTYPE_##name == PT_RAW), (vw)->v[P_##name].str)
-#define view_int(vw, name)	(VIEW_CHECK(name, PTYPE_##name == PT_INT), (vw)->v[P_##name].num)
-#define view_long(vw, name)	(VIEW_CHECK(name, PTYPE_##name == PT_LONG), (vw)->v[P_##name].big)
-#define view_secs(vw, name)	(VIEW_CHECK(name, PTYPE_##name == PT_TIME), (vw)->v[P_##name].num)
-#define view_ms(vw, name)	(VIEW_CHECK(name, PTYPE_##name == PT_TIME), (int64_t)(vw)->v[P_##name].num * 1000)
-#define view_bool(vw, name)	(VIEW_CHECK(name, PTYPE_##name == PT_BOOL), (vw)->v[P_##name].flag)
+#define view_str(vw, name)	(VIEW_CHECK(name, (int)PTYPE_##name == (int)PT_STR || (int)PTYPE_##name == (int)PT_RAW), (vw)->v[P_##name].str)
+#define view_int(vw, name)	(VIEW_CHECK(name, (int)PTYPE_##name == (int)PT_INT), (vw)->v[P_##name].num)
+#define view_long(vw, name)	(VIEW_CHECK(name, (int)PTYPE_##name == (int)PT_LONG), (vw)->v[P_##name].big)
+#define view_secs(vw, name)	(VIEW_CHECK(name, (int)PTYPE_##name == (int)PT_TIME), (vw)->v[P_##name].num)
+#define view_ms(vw, name)	(VIEW_CHECK(name, (int)PTYPE_##name == (int)PT_TIME), (int64_t)(vw)->v[P_##name].num * 1000)
+#define view_bool(vw, name)	(VIEW_CHECK(name, (int)PTYPE_##name == (int)PT_BOOL), (vw)->v[P_##name].flag)
 
 /* One line of master.cf. */
 enum master_type { MASTER_INET, MASTER_UNIX, MASTER_FIFO, MASTER_PASS, MASTER_UNIX_DGRAM };
@@ -99,6 +99,7 @@ const char *config_default_dir(void);	/* MAIL_CONFIG, /etc/postrider with a main
 struct config *config_ref(const struct config *);
 void	config_unref(struct config **);
 const char *config_dir(const struct config *);
+bool	config_is_set(const struct config *, const char *name);	/* written in main.cf or on the command line */
 
 const struct view *config_view(const struct config *);		/* the base view */
 const struct view *config_view_stress(const struct config *);	/* with stress=yes */

@@ -9,6 +9,7 @@
  * Not here: addresses and sockets (listen.c). */
 #include "service.h"
 #include <postrider/table.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
