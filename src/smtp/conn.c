@@ -1,0 +1,132 @@
+/* conn.c - one connection to a server: its names, and reading replies from it.
+ *
+ * What limits a server: a reply line longer than line_length_limit is cut (and said so), the text of a
+ * reply is kept up to the same size, and the whole reply has one time limit, set by whoever waits. */
+#include "client.h"
+#include <postrider/clock.h>
+#include <stdlib.h>
+
+struct smtp_counts smtp_counts;
+
+static void names_make(struct conn *c, const char *host, unsigned port)
+{
+	c->host = xstrdup(host);
+	c->namaddr = xasprintf("%s[%s]", host, c->addr);
+	c->relay = port != 0 ? xasprintf("%s:%u", c->namaddr, port) : xstrdup(c->namaddr);
+}
+
+struct conn *conn_new(struct smtp_service *svc, struct stream *stream, const char *host, const char *addr, unsigned port)
+{
+	struct conn *c = xcalloc(1, sizeof(*c));
+
+	c->svc = svc;
+	c->stream = stream;
+	c->addr = xstrdup(addr);
+	c->born_ms = now_ms();
+	names_make(c, host, port);
+	return c;
+}
+
+void conn_rename(struct conn *c, const char *host)
+{
+	const char *port = strrchr(c->relay, ']');
+
+	if (strcmp(c->host, host) == 0)
+		return;
+	port = port != NULL && port[1] == ':' ? port + 2 : "0";
+	unsigned n = (unsigned)strtoul(port, NULL, 10);
+
+	free(c->host);
+	free(c->namaddr);
+	free(c->relay);
+	names_make(c, host, n);
+}
+
+void conn_free(struct conn **cp)
+{
+	struct conn *c = *cp;
+
+	*cp = NULL;
+	if (c == NULL)
+		return;
+	ASSERT(c->state == CONN_BUSY);
+	stream_free(&c->stream);
+	free(c->host);
+	free(c->addr);
+	free(c->namaddr);
+	free(c->relay);
+	buf_release(&c->reply.text);
+	free(c);
+}
+
+void conn_puts(struct conn *c, const char *line)
+{
+	stream_puts(c->stream, line);
+	stream_write(c->stream, "\r\n", 2);
+}
+
+void conn_arm(struct conn *c, int64_t ms)
+{
+	if (!c->armed)
+		stream_deadline(c->stream, ms);
+	c->armed = true;
+}
+
+/* Garbage in a pipelined conversation: whose answer is the next line? */
+static void complain(const struct conn *c, const struct log_ctx *log, const char *id, const char *line, size_t len)
+{
+	const struct smtp_params *p = &c->svc->p;
+	struct buf shown = { 0 };
+
+	if (len > 0 && line[len - 1] == '\r')
+		len--;
+	buf_add(&shown, line, MIN(len, 100));
+	if (shown.p != NULL)
+		str_printable(shown.p, '?');
+	log_warn(log, "%s: non-%s response from %s: %s", id, p->lmtp ? "LMTP" : "ESMTP", c->relay, buf_str(&shown));
+	log_warn(log, "to prevent loss of mail, turn off command pipelining for %s with the %s parameter", c->addr,
+	    p->lmtp ? "lmtp_discard_lhlo_keyword_address_maps" : "smtp_discard_ehlo_keyword_address_maps");
+	buf_release(&shown);
+}
+
+static void too_long(const struct conn *c, const struct log_ctx *log, const struct slice *line)
+{
+	char shown[31];
+	size_t n = MIN(line->len, sizeof(shown) - 1);
+
+	memcpy(shown, line->p, n);
+	shown[n] = '\0';
+	log_warn(log, "%s: response longer than %d: %s...", c->relay, c->svc->p.reply_max, str_printable(shown, '?'));
+}
+
+enum stream_result conn_reply(struct conn *c, const struct log_ctx *log, const char *id)
+{
+	size_t max = (size_t)c->svc->p.reply_max;
+	struct slice line;
+
+	if (!c->in_reply) {
+		reply_begin(&c->reply);
+		c->in_reply = true;
+	}
+	for (;;) {
+		enum stream_result r = stream_line(c->stream, max, &line);
+		bool last, skipped = c->skipping;
+
+		if (r != STREAM_OK && r != STREAM_TOO_LONG)
+			return r;
+		c->skipping = r == STREAM_TOO_LONG;
+		if (skipped)
+			continue;	/* the rest of a line that was too long */
+		if (r == STREAM_TOO_LONG)
+			too_long(c, log, &line);
+		last = reply_push(&c->reply, line.p, line.len, max);
+		if (c->reply.garbage && (c->features & FEAT_PIPELINING))
+			complain(c, log, id, line.p, line.len);
+		if (last)
+			break;
+	}
+	c->in_reply = c->armed = false;
+	if (c->reply.code == 421)
+		c->no_reuse = true;	/* RFC 5321 §3.8: the server is closing the channel */
+	return STREAM_OK;
+}

@@ -1,0 +1,83 @@
+/* smtp.c - registers the SMTP and LMTP clients: what is compiled for each of their lines in master.cf. */
+#include "client.h"
+#include <postrider/smtp.h>
+#include <stdlib.h>
+
+extern const struct agent_class smtp_agent, lmtp_agent;
+
+static struct maps *maps_of(const struct service *s, const char *name, const char *text, struct problems *problems)
+{
+	return *text != '\0' ? maps_new(generation_tables(s->generation), name, text, TABLE_FOLD, problems) : NULL;
+}
+
+static struct smtp_service *compile(struct service *s, struct problems *problems, bool lmtp)
+{
+	struct smtp_service *svc = xcalloc(1, sizeof(*svc));
+	const struct view *v = s->view;
+	const char *kept = lmtp ? view_str(v, lmtp_connection_cache_destinations) : view_str(v, smtp_connection_cache_destinations);
+
+	svc->service = s;
+	TAILQ_INIT(&svc->parked);
+	params_load(&svc->p, v, lmtp);
+	source_address(&svc->bind4, AF_INET, lmtp ? "lmtp_bind_address" : "smtp_bind_address",
+	    lmtp ? view_str(v, lmtp_bind_address) : view_str(v, smtp_bind_address), view_str(v, inet_interfaces), problems);
+	source_address(&svc->bind6, AF_INET6, lmtp ? "lmtp_bind_address6" : "smtp_bind_address6",
+	    lmtp ? view_str(v, lmtp_bind_address6) : view_str(v, smtp_bind_address6), view_str(v, inet_interfaces), problems);
+	ports_load(&svc->ports, "/etc/services");
+	if (*kept != '\0')
+		svc->cache_dest = match_list_new(generation_tables(s->generation), MATCH_STRING,
+		    lmtp ? "lmtp_connection_cache_destinations" : "smtp_connection_cache_destinations", kept, false, problems);
+	if (lmtp) {
+		svc->discard_maps = maps_of(s, "lmtp_discard_lhlo_keyword_address_maps",
+		    view_str(v, lmtp_discard_lhlo_keyword_address_maps), problems);
+	} else {
+		svc->discard_maps = maps_of(s, "smtp_discard_ehlo_keyword_address_maps",
+		    view_str(v, smtp_discard_ehlo_keyword_address_maps), problems);
+		svc->pix_maps = maps_of(s, "smtp_pix_workaround_maps", view_str(v, smtp_pix_workaround_maps), problems);
+	}
+	return svc;
+}
+
+static void *compile_smtp(struct service *s, struct problems *problems)
+{
+	return compile(s, problems, false);
+}
+
+static void *compile_lmtp(struct service *s, struct problems *problems)
+{
+	return compile(s, problems, true);
+}
+
+static void release(void *state)
+{
+	struct smtp_service *svc = state;
+
+	cache_release(svc);
+	hash_release(&svc->ports, NULL);
+	free(svc);
+}
+
+static const struct service_class smtp_class = { .command = "smtp", .compile = compile_smtp, .release = release };
+static const struct service_class lmtp_class = { .command = "lmtp", .compile = compile_lmtp, .release = release };
+
+void smtp_init(void)
+{
+	service_class_register(&smtp_class);
+	service_class_register(&lmtp_class);
+	qmgr_agent_register(&smtp_agent);
+	qmgr_agent_register(&lmtp_agent);
+}
+
+void smtp_release(void)
+{
+	cache_close_all();
+}
+
+void smtp_stats(struct smtp_stats *st)
+{
+	*st = (struct smtp_stats){
+		.connections = smtp_counts.connections,
+		.reused = smtp_counts.reused,
+		.cached = smtp_counts.cached,
+	};
+}
