@@ -15,9 +15,10 @@ enum dns_result {
 	DNS_WAIT = 0,			/* not yet: the task will be woken */
 	DNS_OK,				/* at least one record */
 	DNS_NODATA,			/* the name exists, no such type: a final answer */
-	DNS_NXDOMAIN,			/* no such name: a final answer */
+	DNS_NXDOMAIN,			/* no such name, or not a host name at all: a final answer */
 	DNS_FAILED,			/* timeout, SERVFAIL, bogus: may succeed later */
-	DNS_INVALID,			/* malformed name or answer (records that are not host names): final */
+	DNS_INVALID,			/* final: records that are not host names (Postfix's DNS_INVAL), or with
+					 * rcode != 0 "Non-recoverable error" (its DNS_FAIL) */
 };
 struct dns_rr {				/* one record of the asked type, immutable */
 	struct dns_rr	*next;		/* in the order of the answer */
@@ -34,9 +35,12 @@ struct dns_answer {			/* shared, reference-counted, never changes */
 	char		*canonical;	/* owner name at the end of the CNAME chain */
 	bool		 secure;	/* AD bit from a resolver we trust (options trust-ad or loopback) */
 	char		*why;		/* on failure: Postfix's phrase, "Host or domain name not found. Name service error for name=x type=MX: Host not found" */
+	char		*warnings;	/* lines Postfix logs about odd records, each with a newline; NULL mostly */
 	int		 rcode;
 	unsigned	 refs;
 };
+struct log_ctx;
+void	dns_log_warnings(const struct dns_answer *, const struct log_ctx *);	/* for whom it matters; NULL answer is fine */
 struct dns_op {				/* one question, embedded in its owner; zeroed = idle */
 	const struct dns_answer *answer;	/* valid on every final result, ours until dns_end() */
 	/* private to src/dns: */
