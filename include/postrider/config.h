@@ -9,6 +9,7 @@
 #include <postrider/base.h>
 #include <postrider/buf.h>
 #include <postrider/hash.h>
+#include <sys/socket.h>
 
 /* PARAM(name, type, default, lo, hi, standing, text). Types: */
 enum param_type {
@@ -36,7 +37,7 @@ struct param_row {
 	const char	*name;
 	enum param_type	 type;
 	const char	*def;		/* default, unexpanded, as postconf -d prints it */
-	int64_t		 lo, hi;	/* numbers: allowed range; strings: length range, hi 0 = any */
+	int64_t		 lo, hi;	/* numbers: allowed range; strings: of the length. 0 = no bound */
 	enum param_standing standing;
 	const char	*text;		/* what it is for; for the other standings the reason */
 };
@@ -78,7 +79,7 @@ struct master_entry {
 enum problem_level { PROBLEM_WARNING, PROBLEM_ERROR /* check complains, start goes on */, PROBLEM_FATAL /* start and reload stop */ };
 struct problem {
 	enum problem_level level;
-	const char	*file;		/* NULL: not about a place in a file */
+	char		*file;		/* NULL: not about a place in a file */
 	int		 line;
 	char		*text;		/* "bad numerical configuration: smtpd_timeout = abc" */
 	TAILQ_ENTRY(problem) link;
@@ -95,6 +96,8 @@ struct config;				/* opaque */
 struct config *config_load(const char *dir, const struct strs *overrides, struct problems *);
 /* Parameters only (commands such as sendmail need no master.cf). */
 struct config *config_load_main(const char *dir, struct problems *);
+/* The same from texts (master_cf NULL: the built-in default): tests, fuzzing. */
+struct config *config_load_text(const char *main_cf, const char *master_cf, struct problems *);
 const char *config_default_dir(void);	/* MAIL_CONFIG, /etc/postrider with a main.cf, /etc/postfix */
 struct config *config_ref(const struct config *);
 void	config_unref(struct config **);
@@ -111,9 +114,21 @@ const struct view *config_entry_view(const struct config *, size_t i, bool stres
  * names (smtp_destination_concurrency_limit). Expanded text; NULL when nobody defines it.
  * Borrowed, lives as long as the config. */
 const char *view_lookup(const struct view *, const char *name);
-/* Per-transport parameter NAME_suffix, falling back to the default's expression. */
+/* Per-transport parameter NAME_suffix ("destination_concurrency_limit"), falling back to the default's value. */
+const char *view_transport_str(const struct view *, const char *transport, const char *suffix);
 int	view_transport_int(const struct view *, const char *transport, const char *suffix);
 int	view_transport_secs(const struct view *, const char *transport, const char *suffix);
+
+/* The machine's addresses that inet_interfaces selects, with their masks, and those of proxy_interfaces
+ * (no mask). Port 0. Borrowed, as old as the config. */
+struct config_address { struct sockaddr_storage addr, mask; };
+const struct config_address *config_addresses(const struct config *, size_t *n_r);
+const struct config_address *config_proxy_addresses(const struct config *, size_t *n_r);
+
+/* For parameters that may name a file instead (myorigin; its view value is resolved already): with an absolute
+ * path, the file's first line that is neither blank nor a comment; else a copy of value. Malloced; NULL: *why_r says
+ * why (static). Blocking. */
+char	*config_parameter_file(const char *value, const char **why_r);
 
 /* $name, ${name}, ${name?a}, ${name:b}, ${name?{a}:{b}}, ${{x} == {y} ? ...}: Postfix's macro language, with
  * the caller's own names (bounce templates, rbl replies). lookup returns NULL for undefined.
