@@ -5,6 +5,11 @@
 #include <postrider/base.h>
 #include <sys/types.h>
 
+/* Who else to ask for a file that we may not read ourselves: a process without privileges asks its parent for
+ * what the configuration names. fn returns a descriptor, or -1 with *err_r. Set before anything is read. */
+void	file_set_opener(int (*fn)(const char *path, int *err_r));
+int	file_open_read(const char *path) MUST_USE;	/* read-only, close-on-exec; -1 with errno */
+
 /* The whole file, at most max bytes, NUL-terminated, malloced; NULL with errno
  * (EFBIG when larger). len_r may be NULL. */
 char	*file_read(const char *path, size_t max, size_t *len_r) MUST_USE;
