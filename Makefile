@@ -136,8 +136,12 @@ $(B)/t/fuzz/%: t/fuzz/%.c $(B)/flags $(LIBS)
 $(B)/t/bench/load: t/bench/load.c
 	@mkdir -p $(@D)
 	$(CC) -O2 -g -Wall -Wextra -D_GNU_SOURCE -o $@ $<
-bench: deps-test all $(B)/t/bench/load
+$(B)/t/bench/fill: t/bench/fill.c $(call modlibs,store)
+	@mkdir -p $(@D)
+	$(CC) $(ALLCFLAGS) -Iinclude $(ALLLDFLAGS) -o $@ $< $(call modlibs,store) $(RELAY_LIBS)
+bench: deps-test all $(B)/t/bench/load $(B)/t/bench/fill
 	POSTRIDER_BUILD=$(abspath $(B)) t/bench/run
+	POSTRIDER_BUILD=$(abspath $(B)) t/bench/figures
 
 # ---- for users -----------------------------------------------------------------------------------------
 deps:

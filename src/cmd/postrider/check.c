@@ -66,6 +66,7 @@ static void drop_repeated(struct problems *problems)
 			if (q->line == p->line && strcmp(q->text, p->text) == 0 &&
 			    (q->file == p->file || (q->file != NULL && p->file != NULL && strcmp(q->file, p->file) == 0))) {
 				TAILQ_REMOVE(problems, q, link);
+				free((char *)(uintptr_t)q->file);
 				free(q->text);
 				free(q);
 			}
