@@ -12,7 +12,7 @@ struct task; struct service; struct delivery;
 /* One recipient of a delivery and what became of it. */
 enum outcome { OUT_NONE, OUT_SENT, OUT_DEFERRED, OUT_BOUNCED };
 struct delivery_rcpt {
-	const struct rcpt *rcpt;	/* in delivery->msg */
+	const struct rcpt *rcpt;	/* in delivery->msg->rcpt[] */
 	const char	*addr;		/* = rcpt->addr as resolved */
 	enum outcome	 out;
 };
@@ -29,7 +29,7 @@ struct delivery {
 	int64_t		 started_us;	/* monotonic (now_ms scale*1000): agent began: end of queue wait */
 	int64_t		 conn_done_us;	/* set by the agent: connection set up (delays=c); 0: no connection */
 	int64_t		 queued_us;	/* when it became active (delays=b) */
-	unsigned	 conn_reuse;	/* agent: "conn_use=" count, 0/1 not logged */
+	unsigned	 conn_reuse;	/* agent: how many deliveries this connection has had: "conn_use=" from 2 on */
 	bool		 prefer_reuse;	/* more is waiting for this destination: keep the connection */
 	bool		 site_failed;	/* agent: the destination itself failed (counts for the dead-site window) */
 	char		 site_dsn[8];	/* with site_failed */
@@ -64,14 +64,17 @@ void	delivery_site_failed(struct delivery *, const struct status *, bool hard);
 /* Life */
 void	qmgr_init(void);		/* hooks into store_on_arrival and generations */
 void	qmgr_start(void);		/* begins with what is due in the store */
-void	qmgr_drain(int64_t limit_ms, struct task *when_idle);	/* stop: no new deliveries, wait for those under way */
-bool	qmgr_idle(void);
+/* Stop: no new deliveries; those under way have limit_ms to end, then they are cancelled. */
+void	qmgr_drain(int64_t limit_ms, struct task *when_idle);
+bool	qmgr_idle(void);		/* nothing under way: no delivery, no notice */
+void	qmgr_release(void);		/* forgets everything at once; before store_close() */
 
 /* Control: flush and friends (return at once; work goes on in the background) */
 void	qmgr_flush_all(void);			/* postqueue -f, postrider flush: everything deferred is due now */
 void	qmgr_flush_id(queue_id_t);		/* postqueue -i */
 bool	qmgr_flush_site(const char *domain);	/* ETRN, postqueue -s; false: site not eligible (fast_flush_domains) */
-/* postsuper on a message: wakes task when applied; active deliveries of it finish or are cancelled first. */
+/* postsuper on a message: done when it is in the store. Deleting cancels deliveries of it that are under way; a hold lets
+ * them finish. */
 enum qmgr_change { QMGR_DELETE, QMGR_HOLD, QMGR_RELEASE, QMGR_REQUEUE, QMGR_EXPIRE };
 struct qmgr_change_op { int result; /* 0 wait, 1 done, -1 no such message, -2 failed */ struct task *task; void *priv; bool active; };
 void	qmgr_change_start(struct qmgr_change_op *, struct task *, queue_id_t, enum qmgr_change);

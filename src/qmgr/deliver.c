@@ -1,0 +1,125 @@
+/* deliver.c - one delivery: some recipients of a message handed to an agent, until the agent is done with all.
+ * The agent runs under the delivery's own task and reports recipients as it learns their fate (outcome.c). When it is
+ * done, what it said about the destination moves the concurrency window, and the transport looks for its next. */
+#include "qmgr_int.h"
+#include <stdlib.h>
+
+enum { AGENTS_MAX = 32, REUSE_MS = 1000 };
+
+static const struct agent_class *agents[AGENTS_MAX];
+static unsigned nagents;
+
+void qmgr_agent_register(const struct agent_class *c)
+{
+	ASSERT(nagents < AGENTS_MAX);
+	agents[nagents++] = c;
+}
+
+const struct agent_class *agent_find(const char *command)
+{
+	for (unsigned i = 0; i < nagents; i++)
+		if (strcmp(agents[i]->command, command) == 0)
+			return agents[i];
+	return NULL;
+}
+
+/* Gives back all that the delivery holds; its recipients without an outcome are the caller's business. */
+static void deliver_free(struct deliver *dv)
+{
+	struct site *s = dv->site;
+	struct transport *t = s->transport;
+
+	task_unlink(&dv->task);
+	LIST_REMOVE(dv, link);
+	dv->active->busy--;
+	dv->batch->busy--;
+	s->busy--;
+	t->busy--;
+	t->retry_busy -= dv->retry;
+	qmgr.ndeliveries--;
+	service_unref(&dv->d.service);
+	message_unref(&dv->d.msg);
+	free(dv->d.site_reason);
+	free(dv);
+	site_opened(s);
+	site_release(s);
+	qmgr_maybe_idle();
+}
+
+static const struct agent_class *agent_of(const struct deliver *dv)
+{
+	return agent_find(dv->d.service->entry->command);
+}
+
+static void deliver_done(struct deliver *dv)
+{
+	static const struct status lost = { .dsn = "4.3.0", .relay = "none", .text = "unknown mail transport error" };
+	struct transport *t = dv->site->transport;
+	struct active *a = dv->active;
+
+	for (unsigned i = 0; i < dv->d.nrcpt && dv->open > 0; i++)
+		if (dv->rcpt[i].out == OUT_NONE)
+			delivery_deferred(&dv->d, i, &lost);
+	agent_of(dv)->end(&dv->d);
+	site_feedback(dv->site, &dv->d);
+	deliver_free(dv);
+	task_wake(&a->task);
+	transport_schedule(t);
+}
+
+static void deliver_run(struct task *task)
+{
+	struct deliver *dv = CONTAINER_OF(task, struct deliver, task);
+
+	dv->d.prefer_reuse = dv->site->npeers > 0;
+	if (agent_of(dv)->poll(&dv->d) == AGENT_DONE)
+		deliver_done(dv);
+}
+
+void deliver_begin(struct peer *p, unsigned nrcpt)
+{
+	struct batch *b = p->job->batch;
+	struct active *a = b->active;
+	struct site *s = p->site;
+	struct transport *t = s->transport;
+	struct deliver *dv = xcalloc(1, sizeof(*dv) + nrcpt * sizeof(dv->rcpt[0]));
+
+	for (unsigned i = 0; i < nrcpt; i++)
+		dv->rcpt[i] = (struct delivery_rcpt){ .rcpt = p->next[i].r, .addr = p->next[i].addr };
+	p->next += nrcpt;
+	dv->active = a;
+	dv->batch = b;
+	dv->site = s;
+	dv->retry = !a->fresh;
+	dv->open = nrcpt;
+	dv->d = (struct delivery){
+		.msg = message_ref(b->msg), .service = service_ref(t->service), .transport = t->name, .nexthop = s->nexthop,
+		.rcpt = dv->rcpt, .nrcpt = nrcpt, .task = &dv->task,
+		.log = { .name = t->service->log_name, .number = log_number() },
+		.started_us = now_ms() * 1000, .queued_us = a->active_ms * 1000,
+		.prefer_reuse = s->npeers > 1 || p->next < p->end || s->busy > 0 || now_ms() - s->last_done_ms <= REUSE_MS,
+	};
+	task_init(&dv->task, "delivery", deliver_run);
+	LIST_INSERT_HEAD(&a->deliveries, dv, link);
+	a->busy++;
+	b->busy++;
+	s->busy++;
+	t->busy++;
+	t->retry_busy += dv->retry;
+	qmgr.ndeliveries++;
+	qmgr.stats.deliveries++;
+	t->agent->start(&dv->d);
+	/* Not polled from here: it might be over, and those we were called by still look at peer and site. */
+	task_wake(&dv->task);
+}
+
+void deliver_cancel(struct deliver *dv)
+{
+	struct batch *b = dv->batch;
+
+	agent_of(dv)->end(&dv->d);
+	b->left -= dv->open;
+	b->active->left -= dv->open;
+	qmgr.nrcpt -= dv->open;
+	deliver_free(dv);
+}
