@@ -1,0 +1,170 @@
+/* envelope.c - sender and recipients: standard form, maps, duplicates.
+ *
+ * Addresses are expanded one after the other; a look-up that waits holds up those behind it, but not the content, which is read
+ * meanwhile. Only the end of the message waits for all. Two recipients are the same when address and original recipient and
+ * DSN options are (without enable_original_recipient: when the address is), ignoring case. */
+#include <stdlib.h>
+
+#include "cleanup_room.h"
+
+enum { FEW = 12 };		/* recipients that are compared one by one */
+
+static const char *shown_orig(const struct cleanup *c, const char *orig)
+{
+	return c->conf->orig_rcpt ? orig : "";
+}
+
+static void dup_key(const struct cleanup *c, struct buf *key, const struct rcpt *r)
+{
+	buf_reset(key);
+	if (c->conf->orig_rcpt)
+		buf_addf(key, "%s\n%u\n%s\n", r->dsn_orcpt != NULL ? r->dsn_orcpt : "", r->notify, r->orig);
+	buf_adds(key, r->addr);
+	str_lower(key->p);
+}
+
+static bool same(const struct cleanup *c, const struct rcpt *a, const struct rcpt *b)
+{
+	if (!str_ieq(a->addr, b->addr))
+		return false;
+	return !c->conf->orig_rcpt || (a->notify == b->notify && str_ieq(a->orig, b->orig) &&
+	    str_ieq(a->dsn_orcpt != NULL ? a->dsn_orcpt : "", b->dsn_orcpt != NULL ? b->dsn_orcpt : ""));
+}
+
+static bool is_duplicate(struct cleanup *c, const struct rcpt *r)
+{
+	const struct message *m = c->msg;
+	size_t limit = (size_t)view_int(c->conf->view, duplicate_filter_limit);
+	struct buf key = { 0 };
+	bool found;
+
+	if (m->nrcpt <= FEW) {
+		for (size_t i = 0; i < m->nrcpt; i++)
+			if (same(c, &m->rcpt[i], r))
+				return true;
+		return false;
+	}
+	while (c->hashed < m->nrcpt && (limit == 0 || c->hashed < limit)) {
+		dup_key(c, &key, &m->rcpt[c->hashed++]);
+		hash_set(&c->dups, key.p, c);
+	}
+	dup_key(c, &key, r);
+	found = hash_get(&c->dups, key.p) != NULL;
+	buf_release(&key);
+	return found;
+}
+
+static void add_rcpt(struct cleanup *c, const char *addr, const struct pending_rcpt *p, unsigned notify)
+{
+	const char *orig = c->conf->orig_rcpt ? p->addr : addr;
+	struct rcpt probe = { .addr = (char *)(uintptr_t)addr, .orig = (char *)(uintptr_t)shown_orig(c, orig), .dsn_orcpt = p->orcpt,
+	    .notify = (uint8_t)notify };
+	struct rcpt *r;
+
+	if (is_duplicate(c, &probe))
+		return;
+	r = message_add_rcpt(c->msg);
+	r->addr = arena_strdup(&c->msg->arena, addr);
+	r->orig = strcmp(orig, addr) == 0 ? r->addr : arena_strdup(&c->msg->arena, orig);
+	r->dsn_orcpt = arena_strdup(&c->msg->arena, p->orcpt);
+	r->notify = (uint8_t)notify;
+	if (c->conf->detect_submit && (c->flags & CLEANUP_LOCAL_SUBMIT) != 0 && !str_is_ascii(addr))
+		c->msg->flags |= MSG_SMTPUTF8;
+}
+
+static void take_sender(struct cleanup *c)
+{
+	struct message *m = c->msg;
+
+	m->sender = arena_strdup(&m->arena, c->expand.addr.v[0]);
+	c->have_sender = true;
+	if (c->conf->detect_submit && (c->flags & CLEANUP_LOCAL_SUBMIT) != 0 && !str_is_ascii(m->sender))
+		m->flags |= MSG_SMTPUTF8;
+	if (c->from_wanted)
+		header_from(c);
+}
+
+static void take_rcpt(struct cleanup *c, struct pending_rcpt *p)
+{
+	for (size_t i = 0; i < c->expand.addr.n; i++)
+		add_rcpt(c, c->expand.addr.v[i], p, p->notify);
+	for (size_t i = 0; i < c->expand.bcc.n; i++) {
+		const struct pending_rcpt copy = { .addr = c->expand.bcc.v[i] };
+
+		add_rcpt(c, copy.addr, &copy, 0);
+	}
+}
+
+static void expanded(struct cleanup *c)
+{
+	struct pending_rcpt *p;
+
+	if (c->expand.result == REWRITE_ERROR)
+		refuse(c, strncmp(c->expand.why, "4.6", 3) == 0 ? STAT_DEFER : STAT_WRITE, c->expand.why);
+	if (c->expanding_sender) {
+		if (c->expand.addr.n == 0)
+			strs_add(&c->expand.addr, c->raw_sender);
+		take_sender(c);
+		free(c->raw_sender);
+		c->raw_sender = NULL;
+	} else {
+		p = &c->pending[c->next_pending++];
+		take_rcpt(c, p);
+		free(p->addr);
+		free(p->orcpt);
+		if (c->next_pending == c->npending)
+			c->next_pending = c->npending = 0;
+	}
+	expand_end(&c->expand);
+	c->expanding = false;
+}
+
+bool envelope_run(struct cleanup *c)
+{
+	for (;;) {
+		if (!c->expanding) {
+			c->expanding_sender = c->raw_sender != NULL;
+			if (c->expanding_sender)
+				expand_sender_start(&c->expand, c->task, &c->expand_ctx, c->raw_sender);
+			else if (c->next_pending < c->npending)
+				expand_rcpt_start(&c->expand, c->task, &c->expand_ctx, c->pending[c->next_pending].addr);
+			else
+				return true;
+			c->expanding = true;
+		}
+		if (expand_poll(&c->expand) == REWRITE_WAIT)
+			return false;
+		expanded(c);
+	}
+}
+
+void cleanup_sender(struct cleanup *c, const char *addr)
+{
+	ASSERT(c->raw_sender == NULL && !c->have_sender);
+	c->raw_sender = xstrdup(addr);
+	envelope_run(c);
+}
+
+void cleanup_rcpt(struct cleanup *c, const char *addr, const char *dsn_orcpt, unsigned notify)
+{
+	if (c->npending == c->pending_cap) {
+		c->pending_cap = c->pending_cap > 0 ? c->pending_cap * 2 : 1;
+		c->pending = xreallocarray(c->pending, c->pending_cap, sizeof(*c->pending));
+	}
+	c->pending[c->npending++] = (struct pending_rcpt){ xstrdup(addr), xstrdup(dsn_orcpt), notify };
+	c->last_rcpt = arena_strdup(&c->msg->arena, addr);
+	envelope_run(c);
+}
+
+void envelope_release(struct cleanup *c)
+{
+	if (c->expanding)
+		expand_end(&c->expand);
+	free(c->raw_sender);
+	for (size_t i = c->next_pending; i < c->npending; i++) {
+		free(c->pending[i].addr);
+		free(c->pending[i].orcpt);
+	}
+	free(c->pending);
+	hash_release(&c->dups, NULL);
+}

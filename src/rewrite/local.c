@@ -1,0 +1,40 @@
+/* local.c - is a domain delivered here? What mydestination lists, and literals of our own addresses. */
+#include <stdlib.h>
+
+#include "rewrite_room.h"
+
+/* One trailing dot is dropped; what is left empty or dotted is no name. */
+void local_start(struct local_op *op, struct task *task, const struct rewrite_state *st, const char *domain)
+{
+	size_t len = strlen(domain);
+	char *copy;
+
+	*op = (struct local_op){ .result = MATCH_NO };
+	if (len > 0 && domain[len - 1] == '.')
+		len--;
+	if (len == 0 || domain[len - 1] == '.')
+		return;
+	if (*domain == '[' && own_literal(st, domain)) {
+		op->result = MATCH_YES;
+		return;
+	}
+	op->asking = true;
+	copy = domain[len] != '\0' ? xstrndup(domain, len) : NULL;
+	match_start(&op->match, task, &st->log, st->mydestination, copy != NULL ? copy : domain, NULL);
+	op->result = match_poll(&op->match);
+	free(copy);
+}
+
+enum match_result local_poll(struct local_op *op)
+{
+	if (op->asking && op->result == MATCH_WAIT)
+		op->result = match_poll(&op->match);
+	return op->result;
+}
+
+void local_end(struct local_op *op)
+{
+	if (op->asking)
+		match_end(&op->match);
+	op->asking = false;
+}
