@@ -248,6 +248,7 @@ int relay_run(const struct options *o, int ready_fd)
 		loop_test_clock(o->test_clock);
 	table_init();
 	relay_classes_register();
+	deliver_set_privileged(parent_present());
 	reload_init(o->config_dir, &o->overrides);
 	if ((g = load(o, &why)) == NULL)
 		return refuse(why);
