@@ -70,7 +70,7 @@ struct message {
 	enum msg_queue	 queue;
 	int64_t		 arrival_us;	/* wall: delay is counted from here */
 	int64_t		 received_us;	/* wall: end of data; delays=a is received-arrival */
-	int64_t		 due_ms;	/* wall ms of the next attempt */
+	int64_t		 due_ms;	/* wall ms of the next attempt; 0: new, at once */
 	int64_t		 last_try_ms;	/* wall ms, 0: never tried */
 	unsigned	 attempts;
 	char		*sender;	/* internal form; "" is the null sender */
@@ -86,7 +86,7 @@ struct message {
 	char		*message_id;		/* for logging and tracing, NULL */
 	struct strs	 extra;			/* further "name=value" attributes kept for later features */
 	uint32_t	 rcpt_total;	/* recipients when queued: nrcpt= of the first activation */
-	uint32_t	 rcpt_left;	/* rows in state TODO */
+	uint32_t	 rcpt_left;	/* rows in state TODO; of a loaded message counted when first_n was 0 */
 	/* Recipients in memory: all of a new message, a slice of a loaded one. */
 	struct rcpt	*rcpt;
 	uint32_t	 nrcpt, rcpt_cap;
@@ -107,11 +107,15 @@ struct content {			/* immutable once committed */
 	size_t		 header_len;
 	struct chunk	*body, *body_tail;	/* all full but the last; empty when stored as drafts */
 	int64_t		 body_len;	/* in memory here */
+	size_t		 counted;	/* private: bytes in the account of content in memory */
+	bool		 settled;	/* private: nothing is appended any more */
 };
 struct content *content_new(void);
 struct content *content_ref(struct content *);
 void	content_unref(struct content **);
 void	content_append(struct content *, const void *p, size_t n);	/* body; counted in the budget */
+/* Takes the first chunk out of a body that is still growing, for store_txn_draft(). NULL: none. */
+struct chunk *content_take_chunk(struct content *);
 int64_t	content_memory(void);		/* bytes of content in memory now */
 bool	content_over_budget(void);	/* postrider_memory_limit reached: write drafts, load less */
 
@@ -119,7 +123,9 @@ bool	content_over_budget(void);	/* postrider_memory_limit reached: write drafts,
 struct store_txn;
 struct store_txn *store_txn_new(void);
 void	store_txn_free(struct store_txn **);
-/* Queue a whole message (recipients and content in memory, or body already in drafts). Holds a reference. */
+/* Queue a whole message (recipients and content in memory, or, with MSG_CONTENT_STORED, the body in drafts, those of the
+ * same transaction included, and body_bytes set). Holds a reference; nothing of the message may change until the
+ * commit is over. QUEUE_ACTIVE is due at once. */
 void	store_txn_put(struct store_txn *, struct message *);
 /* Body chunk `seq` of a message that has no envelope yet. Copies nothing: takes the chunk. */
 void	store_txn_draft(struct store_txn *, queue_id_t, uint32_t seq, struct chunk *);
@@ -139,7 +145,8 @@ struct store_sched {
 	unsigned	 nsites;	/* 0..4; 0 unknown or more than 4 */
 };
 void	store_txn_sched(struct store_txn *, queue_id_t, const struct store_sched *);
-void	store_txn_due(struct store_txn *, queue_id_t, int64_t new_due_ms);	/* postpone only */
+/* Postpone only, unread: for messages that had a store_txn_sched() (a due row with due_ms 0 had none). */
+void	store_txn_due(struct store_txn *, queue_id_t, int64_t new_due_ms);
 void	store_txn_delete(struct store_txn *, queue_id_t);			/* message, recipients, content, indexes */
 /* New envelope of a queued message (postsuper -r, header edits later): replaces message row and header part. */
 void	store_txn_replace(struct store_txn *, struct message *);
@@ -149,7 +156,7 @@ enum store_result {
 	STORE_OK,
 	STORE_FULL,		/* no space: answer 452 4.3.1, or defer */
 	STORE_FAILED,		/* I/O error */
-	STORE_NONE,		/* no such message */
+	STORE_NONE,		/* no such message; of a commit: one it names is gone, all else is done */
 };
 struct store_op {		/* embedded; zeroed = idle */
 	enum store_result result;
@@ -210,21 +217,25 @@ struct store_due_op {
 	int64_t		 next_due_ms;	/* due time of the first row beyond the slice, INT64_MAX: none */
 	struct store_op	 op;
 };
-/* Rows with due_ms <= until and key > (after_due, after_id), at most max. */
+/* Rows with due_ms <= until and key > (after_due, after_id), at most max. New messages have due_ms 0; after_due -1: from
+ * the beginning. */
 void	store_due_start(struct store_due_op *, struct task *, int64_t until_ms, int64_t after_due, queue_id_t after_id, size_t max);
 enum store_result store_due_poll(struct store_due_op *);
 void	store_due_end(struct store_due_op *);
 
-/* Listing for mailq and friends: messages after `after` in id order, with recipients (all states, at most
- * rcpt_max per message, `more` set in flags below when cut). Slices of <= 1,000 rows / 50 ms. */
+/* Listing for mailq and friends: messages after `after` in id order, with recipients of all states. Slices of
+ * <= 1,000 rows / 50 ms; only the last message of a slice can have more recipients than were read: see cut. */
+enum { LIST_ACTIVE = 1, LIST_DEFERRED = 2, LIST_HOLD = 4 };
 struct store_list_op {
 	struct message	**msg;		/* on STORE_OK: n of them, ours until end */
 	size_t		 n;
 	queue_id_t	 last;		/* resume after this */
-	bool		 end;		/* nothing behind last */
+	bool		 end;		/* nothing behind last; n may be 0 before the end */
+	bool		 cut;		/* the last one has more recipients: store_load_start() reads on */
 	struct store_op	 op;
 };
-void	store_list_start(struct store_list_op *, struct task *, queue_id_t after, unsigned queues /* bits, 0 all */, size_t max);
+void	store_list_start(struct store_list_op *, struct task *, queue_id_t after, unsigned queues /* LIST_*, 0 all */,
+	    size_t max);
 enum store_result store_list_poll(struct store_list_op *);
 void	store_list_end(struct store_list_op *);
 /* Ids with a recipient in this domain (ETRN, postqueue -s), after `after`. */
@@ -245,7 +256,8 @@ struct store_config {
 char	*store_open(const struct store_config *);
 void	store_configure(const struct store_config *);	/* reload: limits and id form only */
 void	store_close(void);		/* finishes commits under way, joins the threads */
-/* For commands when the server does not run: same calls with a private loop, after this. read_only: never creates. */
+/* For commands when the server does not run: same calls with a private loop, after this. Never creates; root becomes
+ * (effectively, for good) the owner of the directory. read_only: no commits either. */
 char	*store_open_offline(const struct store_config *, bool read_only);
 struct store_stats {
 	uint64_t messages, active, deferred, hold;	/* counted, exact */
