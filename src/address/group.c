@@ -30,6 +30,8 @@ static void group(struct arena *a, struct tok *left, struct tok *right, bool com
 	addr = tok_new(a, TOK_ADDR, 0, NULL);
 	addr->head = first;
 	addr->tail = last;
+	for (struct tok *t = first; t != right; t = t->next)
+		t->in_addr = true;
 	first->prev = NULL;
 	last->next = NULL;
 	link_two(left, addr);

@@ -16,7 +16,7 @@ static bool is_tok_op(const struct tok *t, int op)
 /* White space was lost in scanning; it is put back only where two tokens would run together. */
 static bool blank_behind(const struct tok *t)
 {
-	if (t->next == NULL)
+	if (t->next == NULL || t->in_addr)
 		return false;
 	return is_tok_op(t, ',') || t->type == TOK_STARTGRP || is_tok_op(t->next, '<') || (is_word(t) && is_word(t->next));
 }

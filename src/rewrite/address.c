@@ -101,6 +101,7 @@ void rewrite_external(const struct rewrite_state *st, enum rewrite_context c, st
 
 	tok_scan(a, addr, 0, &l);
 	rewrite_tokens(st, c, a, &l);
+	tok_own(&l);
 	tok_externalize(out, l.head, false);
 }
 

@@ -61,6 +61,15 @@ static bool is_tok_op(const struct tok *t, int op)
 	return t != NULL && t->type == TOK_OP && t->op == op;
 }
 
+/* user@1.2.3.4 means user@[1.2.3.4] (resolve_numeric_domain). */
+static void make_literal(struct resolve_run *r, struct buf *domain)
+{
+	tok_cut_before(&r->tree, r->at->next);
+	tok_append(&r->tree, tok_new(&r->arena, TOK_LITERAL, 0, domain->p));
+	buf_reset(domain);
+	tok_internalize(domain, r->at->next);
+}
+
 static void strip(struct resolve_run *r)
 {
 	struct tok_list *l = &r->tree;
@@ -83,6 +92,8 @@ static void strip(struct resolve_run *r)
 	}
 	if (r->at->next != NULL)
 		tok_internalize(&domain, r->at->next);
+	if (domain.len > 0 && view_bool(r->st->view, resolve_numeric_domain) && address_valid_ip(domain.p))
+		make_literal(r, &domain);
 	if (domain.len == 0) {			/* "user@": nothing to ask about */
 		r->step = S_CUT;
 	} else {
@@ -167,9 +178,7 @@ static bool domain_is_valid(const struct resolve_run *r, const char *domain)
 
 	if (*domain == '[')
 		return address_literal(domain, literal, sizeof(literal));
-	if (address_valid_ip(domain))
-		return view_bool(r->st->view, resolve_numeric_domain);
-	return address_valid_hostname(domain, utf8);
+	return !address_valid_ip(domain) && address_valid_hostname(domain, utf8);
 }
 
 /* The address is stripped: give it a domain, and judge that. */
