@@ -103,7 +103,8 @@ void access_log(const struct access_facts *f, const char *what, const char *text
 }
 
 /* "code dsn text", checked, cut and printable. */
-static void format_reply(struct buf *out, const struct access_facts *f, int code, const char *dsn, const char *fmt, va_list ap)
+static PRINTF(5, 0) void format_reply(struct buf *out, const struct access_facts *f, int code, const char *dsn, const char *fmt,
+    va_list ap)
 {
 	buf_reset(out);
 	buf_addf(out, "%d %s ", code, dsn);
@@ -131,7 +132,8 @@ static void finish_reply(struct buf *out, bool soft_bounce)
 	out->p[4] = out->p[0];	/* the reply code has the higher precedence */
 }
 
-static enum verdict vreject(struct access_run *r, unsigned error_class, int code, const char *dsn, const char *fmt, va_list ap)
+static PRINTF(5, 0) enum verdict vreject(struct access_run *r, unsigned error_class, int code, const char *dsn, const char *fmt,
+    va_list ap)
 {
 	bool warn = r->warn_level > 0 && (error_class & (ACCESS_ERR_SOFTWARE | ACCESS_ERR_RESOURCE | ACCESS_ERR_DATA)) == 0;
 
@@ -186,7 +188,8 @@ void access_reject(struct buf *reply, const struct access_facts *f, int code, co
 }
 
 /* Keeps the first reason only, as the client's administrator wants one cause, not the last of many. */
-static void defer_keep(struct access_defer *d, unsigned error_class, int code, const char *dsn, const char *fmt, va_list ap)
+static PRINTF(5, 0) void defer_keep(struct access_defer *d, unsigned error_class, int code, const char *dsn, const char *fmt,
+    va_list ap)
 {
 	struct buf b = { 0 };
 
