@@ -251,7 +251,7 @@ void	site_opened(struct site *);		/* let waiting peers through */
 int64_t	sites_expire(int64_t now);		/* returns when to look again, INT64_MAX: never */
 void	sites_revive(void);			/* flush: nothing is dead */
 void	sites_release(void);
-uint64_t site_hash(const char *transport, const char *name);
+uint64_t site_key(const char *transport, const char *name);
 
 void	peer_add(struct batch *, struct target *first, struct target *end);
 void	peer_free(struct peer *);

@@ -8,7 +8,7 @@
 
 enum { IDLE_MAX = 1000 };
 
-uint64_t site_hash(const char *transport, const char *name)
+uint64_t site_key(const char *transport, const char *name)
 {
 	char key[512];
 	size_t t = strlen(transport), n = strlen(name);
@@ -40,7 +40,7 @@ static void site_free(struct site *s)
 
 struct site *site_get(struct transport *t, const char *nexthop, const char *name)
 {
-	uint64_t hash = site_hash(t->name, name);
+	uint64_t hash = site_key(t->name, name);
 	struct idnode *n;
 	struct site *s;
 
