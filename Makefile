@@ -107,14 +107,30 @@ $(foreach u,$(UNIT),$(eval $(call unit_rule,$(u))))
 
 unit: $(UNIT)
 
+# t/crash: shims for LD_PRELOAD, and programs NAME.c with NAME_*.c, linked with the store.
+CRASH	= record.so fault.so store_load powercut
+$(B)/t/crash/%.so: t/crash/%.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,TEST,$<)
+	$(Q)$(CC) $(CSTD) $(WARN) $(CFLAGS) -fPIC -shared -MMD -MP -MF $@.d -o $@ $< -ldl
+$(B)/obj/t/crash/%.o: ALLCFLAGS += -Isrc
+define crash_rule
+$(B)/t/crash/$(1): $(call objs,t/crash/$(1).c $(wildcard t/crash/$(1)_*.c)) $(call modlibs,store)
+	@mkdir -p $$(@D)
+	$$(call say,TEST,$$@)
+	$$(Q)$$(CC) $$(ALLLDFLAGS) -o $$@ $$^ $$(RELAY_LIBS)
+endef
+$(foreach c,$(filter-out %.so,$(CRASH)),$(eval $(call crash_rule,$(c))))
+crash: $(addprefix $(B)/t/crash/,$(CRASH))
+
 # Black-box tests in Perl and unit tests in C, all TAP, side by side.
 PROVE	= prove -j2 -It/lib --timer
 test: deps-test
-	$(MAKE) B=$(B) all unit
+	$(MAKE) B=$(B) all unit crash
 	POSTRIDER_BUILD=$(abspath $(B)) POSTRIDER_SAN=$(SAN) $(PROVE) $(if $(V),-v) $(or $(T),$(wildcard t/*.t) $(UNIT))
 
 test-long: deps-test
-	$(MAKE) B=$(B) all unit
+	$(MAKE) B=$(B) all unit crash
 	POSTRIDER_BUILD=$(abspath $(B)) POSTRIDER_LONG=1 $(PROVE) $(or $(T),$(wildcard t/*.t) $(UNIT) $(wildcard t/crash/*.t))
 
 # Each door compiles alone.
@@ -169,5 +185,5 @@ clean:
 	rm -rf build build-san build-fuzz
 
 -include $(shell test -d $(B) && find $(B) -name '*.d')
-.PHONY: all unit test test-long hdr-check fuzz bench deps deps-test run install uninstall clean FORCE $(addprefix lib-,$(MODULES))
+.PHONY: all unit crash test test-long hdr-check fuzz bench deps deps-test run install uninstall clean FORCE $(addprefix lib-,$(MODULES))
 .DELETE_ON_ERROR:
