@@ -129,7 +129,7 @@ void session_end(struct attempt *a)
 	go_on(a);
 }
 
-void session_lost(struct attempt *a, enum stream_result r)
+void client_lost(struct attempt *a, enum stream_result r)
 {
 	if (!a->from_cache || r == STREAM_TIMEOUT) {
 		fail_io(a, r);

@@ -93,7 +93,7 @@ struct smtp_service {		/* what compile() makes of one line of master.cf */
 };
 void	params_load(struct smtp_params *, const struct view *, bool lmtp);
 /* Bits of a list of EHLO keywords; the unknown ones are named in a warning under ctx (may be NULL). */
-unsigned ehlo_mask(const struct log_ctx *ctx, const char *words, const char *where);
+unsigned client_ehlo_mask(const struct log_ctx *ctx, const char *words, const char *where);
 void	ehlo_mask_print(struct buf *out, unsigned mask);
 unsigned pix_mask(const char *words);
 void	pix_mask_print(struct buf *out, unsigned mask);
@@ -321,7 +321,7 @@ bool	connect_step(struct attempt *);
 void	session_begin(struct attempt *, struct conn *, bool cached);
 void	attempt_enter(struct attempt *, enum state);
 void	session_end(struct attempt *);		/* the connection goes to the cache or away; on with what is left */
-void	session_lost(struct attempt *, enum stream_result);	/* as fail_io; but a cached one that was dead already is no failure */
+void	client_lost(struct attempt *, enum stream_result);	/* as fail_io; but a cached one that was dead already is no failure */
 bool	attempt_final(const struct attempt *);	/* this is the last server that will be asked */
 bool	attempt_reusable(const struct attempt *);	/* the connection will be kept if all goes well */
 

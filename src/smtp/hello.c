@@ -265,7 +265,7 @@ static bool discard_step(struct attempt *a)
 		if (r == TABLE_FOUND)
 			words = a->map.value;
 	}
-	mask = ehlo_mask(&a->d->log, words, NULL);
+	mask = client_ehlo_mask(&a->d->log, words, NULL);
 	maps_end(&a->map);
 	features_read(a, mask);
 	return true;

@@ -133,7 +133,7 @@ static const struct word *word_find(const struct word *w, size_t n, const char *
 	return NULL;
 }
 
-unsigned ehlo_mask(const struct log_ctx *ctx, const char *words, const char *where)
+unsigned client_ehlo_mask(const struct log_ctx *ctx, const char *words, const char *where)
 {
 	char *copy = xstrdup(words), *cur = copy, *tok;
 	unsigned mask = 0;

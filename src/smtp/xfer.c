@@ -268,7 +268,7 @@ static bool commands_step(struct attempt *a)
 		return false;
 	}
 	if (r != STREAM_OK || (a->from_cache && a->conn->reply.code == 421)) {
-		session_lost(a, r);
+		client_lost(a, r);
 		return true;
 	}
 	answered(a);
