@@ -315,11 +315,16 @@ static void reap_run(struct task *task)
 	}
 }
 
+bool table_on_loop(void)
+{
+	return follow.running && pthread_equal(follow.thread, pthread_self());
+}
+
 void dispose(void (*fn)(void *), void *p)
 {
 	struct disposal *d;
 
-	if (!follow.running || !pthread_equal(follow.thread, pthread_self())) {
+	if (!table_on_loop()) {
 		fn(p);
 		return;
 	}
@@ -366,5 +371,6 @@ void table_release(void)
 		d->fn(d->p);
 		free(d);
 	}
+	table_unix_release();
 	worker_class_free(&follow.load);
 }

@@ -60,6 +60,7 @@ struct tables {
 	unsigned	 refs;		/* on the loop */
 	bool		 smtputf8;
 	char		*queue_directory, *data_directory;
+	char		*alias_specs;	/* values of alias_maps and alias_database */
 	struct hash	 by_spec;	/* "flags spec" -> struct table */
 	SLIST_HEAD(, watched) watched;	/* those with files */
 	SLIST_HEAD(, maps) maps;
@@ -73,6 +74,10 @@ void	tables_stop_following(struct tables *);
 
 /* Frees in the load class, or here and now while no loop runs. */
 void	dispose(void (*fn)(void *), void *p);
+
+/* The caller may wait, and must: this is the loop's thread. */
+bool	table_on_loop(void);
+void	table_unix_release(void);
 
 struct table_data *table_data_load(struct table *, struct problems *, struct strs *files);
 void	table_data_unref(struct table_data *);
@@ -105,6 +110,30 @@ char	*source_open_file(struct source *, const char *prefix, const char *path);	/
 char	*source_line(struct source *);	/* mutable, valid until the next; NULL at the end */
 void	 source_close(struct source *);
 
+/* "key value" records of a source, or those of an aliases file. Zeroed but for source. */
+struct records {
+	struct source	 source;
+	bool		 aliases;
+	bool		 index;		/* the source of hash: and the like */
+	const char	*key;		/* folded as the flags ask; valid until the next */
+	const char	*written;	/* as in the source, for messages */
+	const char	*value;
+	struct buf	 folded, alias_key, alias_value;
+};
+bool	records_next(struct records *);
+void	records_close(struct records *);	/* the source, too */
+bool	records_are_aliases(const struct source *);
+/* One line "name: value"; NULL or what is wrong with it. */
+const char *alias_line(const char *line, struct buf *key, struct buf *value);
+void	*text_new(struct records *);		/* contents for table_texthash's lookup and close */
+
+/* Indexed files. */
+struct index;
+struct index *index_open(const char *path, char **why_r);
+void	index_close(struct index *);
+enum table_result index_get(struct index *, const char *key, struct buf *value, const char **why_r);
+char	*index_make(const char *path, struct records *);	/* replaces path; NULL or a malloced reason */
+
 /* With TABLE_RHS_IS_FILE: the value for a list of files; NULL with *why_r. */
 char	*table_file_value(struct table_env *, const char *list, char **why_r);
 
@@ -135,4 +164,6 @@ void	nets_release(struct nets *);
 
 extern const struct table_class *const table_builtin[];	/* NULL-terminated */
 extern const struct table_class table_static, table_inline, table_texthash, table_fail, table_environ;
+extern const struct table_class table_lmdb, table_hash, table_btree, table_unix, table_cidr, table_regexp, table_pcre;
+extern const struct table_class table_unionmap, table_pipemap, table_randmap;
 #endif

@@ -64,6 +64,7 @@ struct tables *tables_new(const struct view *view)
 	set->smtputf8 = view_bool(view, smtputf8_enable);
 	set->queue_directory = xstrdup(view_str(view, queue_directory));
 	set->data_directory = xstrdup(view_str(view, data_directory));
+	set->alias_specs = xasprintf("%s %s", view_str(view, alias_maps), view_str(view, alias_database));
 	SLIST_INIT(&set->watched);
 	SLIST_INIT(&set->maps);
 	SLIST_INIT(&set->lists);
@@ -103,6 +104,7 @@ void tables_free_now(struct tables *set)
 	hash_release(&set->by_spec, table_free);
 	free(set->queue_directory);
 	free(set->data_directory);
+	free(set->alias_specs);
 	free(set);
 }
 

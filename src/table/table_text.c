@@ -58,82 +58,43 @@ char *table_file_value(struct table_env *env, const char *list, char **why_r)
 	return *why_r == NULL ? buf_steal(&out) : NULL;
 }
 
-/* Splits a line at the first white space outside of quotes; false: unbalanced. */
-static bool split_line(char *line, char **value_r)
+/* Duplicates are warned about by place in a text table, by table in one that is an index elsewhere. */
+static void add_record(struct text *t, struct records *r)
 {
-	bool quoted = false;
-	char *p;
-
-	for (p = line; *p != '\0'; p++) {
-		if (*p == '\\') {
-			if (*++p == '\0')
-				break;
-		} else if (isspace((unsigned char)*p) && !quoted) {
-			break;
-		} else if (*p == '"') {
-			quoted = !quoted;
-		}
-	}
-	if (quoted)
-		return false;
-	if (*p != '\0')
-		*p++ = '\0';
-	*value_r = str_trim(p);
-	return true;
-}
-
-static void text_line(struct text *t, struct source *s, char *line)
-{
+	struct source *s = &r->source;
 	struct table_env *env = s->env;
-	bool utf8 = (env->flags & TABLE_UTF8) != 0 && env->set->smtputf8;
-	struct buf tmp = { 0 };
-	const char *key = line;
-	char *value, *why = NULL, *file_value = NULL;
+	char *why = NULL, *file_value = NULL;
 
-	if (utf8 && !str_is_utf8(line, strlen(line))) {
-		table_warn(env, s->path, s->line, "%s, line %d: non-UTF-8 input \"%s\" -- ignoring this line", s->path, s->line,
-		    str_printable(line, '?'));
-		return;
-	}
-	if (!split_line(line, &value)) {
-		table_warn(env, s->path, s->line, "%s, line %d: unbalanced '\"' in '%s' -- ignoring this line", s->path, s->line, line);
-		return;
-	}
-	if (*line == '\0' || *value == '\0') {
-		table_warn(env, s->path, s->line, "%s, line %d: expected format: key whitespace value -- ignoring this line",
-		    s->path, s->line);
-		return;
-	}
-	if (line[strlen(line) - 1] == ':')
-		table_warn(env, s->path, s->line, "%s, line %d: record is in \"key: value\" format; is this an alias file?", s->path,
-		    s->line);
-	if ((env->flags & TABLE_FOLD) != 0)
-		key = fold_key(line, utf8, &tmp);
-	if (hash_get(&t->hash, key) != NULL) {
-		table_warn(env, s->path, s->line, "%s, line %d: duplicate entry: \"%s\"", s->path, s->line, line);
-	} else if ((env->flags & TABLE_RHS_IS_FILE) != 0 && (file_value = table_file_value(env, value, &why)) == NULL) {
+	if (hash_get(&t->hash, r->key) != NULL && !r->index)
+		table_warn(env, s->path, s->line, "%s, line %d: duplicate entry: \"%s\"", s->path, s->line, r->written);
+	else if (hash_get(&t->hash, r->key) != NULL)
+		table_warn(env, s->path, s->line, "%s: duplicate entry: \"%s\"", env->spec, r->written);
+	else if ((env->flags & TABLE_RHS_IS_FILE) != 0 && (file_value = table_file_value(env, r->value, &why)) == NULL)
 		table_warn(env, s->path, s->line, "%s, line %d: %s: skipping this entry", s->path, s->line, why);
-	} else {
-		hash_set(&t->hash, key, arena_strdup(&t->arena, file_value != NULL ? file_value : value));
-	}
+	else
+		hash_set(&t->hash, r->key, arena_strdup(&t->arena, file_value != NULL ? file_value : r->value));
 	free(file_value);
 	free(why);
-	buf_release(&tmp);
+}
+
+void *text_new(struct records *r)
+{
+	struct text *t = xcalloc(1, sizeof(*t));
+
+	while (records_next(r))
+		add_record(t, r);
+	return t;
 }
 
 static void *texthash_open(struct table_env *env, const char *name, char **why_r)
 {
+	struct records r = { .source = { .path = name, .env = env } };
 	struct text *t;
-	struct source s;
-	char *line;
 
-	s = (struct source){ .path = name, .env = env };
-	if ((*why_r = source_open_file(&s, "open database", name)) != NULL)
+	if ((*why_r = source_open_file(&r.source, "open database", name)) != NULL)
 		return NULL;
-	t = xcalloc(1, sizeof(*t));
-	while ((line = source_line(&s)) != NULL)
-		text_line(t, &s, line);
-	source_close(&s);
+	t = text_new(&r);
+	records_close(&r);
 	return t;
 }
 

@@ -292,6 +292,7 @@ int main(void)
 	view.v[P_smtputf8_enable].flag = true;
 	view.v[P_queue_directory].str = dir;
 	view.v[P_data_directory].str = dir;
+	view.v[P_alias_maps].str = view.v[P_alias_database].str = "";
 	set = tables_new(&view);
 	test_texthash();
 	test_inline();

@@ -1,0 +1,138 @@
+/* table_index.c - lmdb:, and hash: and btree: as other names for it.
+ * FILE.lmdb is read if it is not older than FILE. If it is, or is not there, the source text counts:
+ * a small one is kept in memory like texthash:, a large one is indexed into a file of our own below
+ * data_directory, or kept in memory if that cannot be written. So nobody has to run postmap, and
+ * who does gets what was mapped. A Berkeley DB file beside the source is not looked at. */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <postrider/file.h>
+
+#include "room.h"
+
+enum { SMALL = 1 << 20 };
+
+struct indexed {
+	struct index	*index;
+	void		*text;		/* of table_text.c, instead */
+};
+
+static void indexed_close(void *contents)
+{
+	struct indexed *x = contents;
+
+	if (x->index != NULL)
+		index_close(x->index);
+	if (x->text != NULL)
+		table_texthash.close(x->text);
+	free(x);
+}
+
+static enum table_result indexed_lookup(void *contents, struct table_op *op, const char *key)
+{
+	struct indexed *x = contents;
+	const char *why = NULL;
+	enum table_result r;
+
+	if (x->text != NULL)
+		return table_texthash.lookup(x->text, op, key);
+	r = index_get(x->index, key, &op->buf, &why);
+	if (r == TABLE_FOUND) {
+		op->value = buf_str(&op->buf);
+	} else if (r == TABLE_ERROR) {
+		buf_reset(&op->buf);
+		buf_addf(&op->buf, "%s: %s", op->data->spec, why);
+		op->why = op->buf.p;
+	}
+	return r;
+}
+
+/* Our own index of the source, made if it is not up to date. */
+static struct index *own_index(struct table_env *env, const char *path, struct records *r, int64_t source_us)
+{
+	char *dir = xasprintf("%s/tables", env->set->data_directory), *file, *why = NULL;
+	struct index *x = NULL;
+
+	file = xasprintf("%s/%016llx%s.lmdb", dir, (unsigned long long)hash_stable(path, strlen(path)),
+	    r->aliases ? "-a" : (env->flags & TABLE_FOLD) != 0 ? "" : "-c");
+	if (file_mtime_us(file) <= source_us) {
+		if (file_mkdirs(dir, 0700) < 0)
+			why = xasprintf("create directory %s: %s", dir, strerror(errno));
+		else
+			why = index_make(file, r);
+	}
+	if (why == NULL)
+		x = index_open(file, &why);
+	if (why != NULL)
+		table_warn(env, NULL, 0, "%s: not indexed, kept in memory: %s", env->spec, why);
+	free(why);
+	free(file);
+	free(dir);
+	return x;
+}
+
+static struct indexed *from_source(struct table_env *env, const char *path, int64_t source_us, char **why_r)
+{
+	struct records r = { .source = { .path = path, .env = env } };
+	struct indexed *x;
+
+	if ((*why_r = source_open_file(&r.source, "open database", path)) != NULL)
+		return NULL;
+	r.index = true;
+	r.aliases = records_are_aliases(&r.source);
+	x = xcalloc(1, sizeof(*x));
+	if (r.source.len > SMALL)
+		x->index = own_index(env, path, &r, source_us);
+	if (x->index == NULL) {
+		r.source.pos = 0;
+		r.source.line = 0;
+		x->text = text_new(&r);
+	}
+	records_close(&r);
+	return x;
+}
+
+static void *open_as(struct table_env *env, const char *path, const char *suffix, char **why_r)
+{
+	char *file = xasprintf("%s.lmdb", path);
+	int64_t index_us, source_us;
+	struct indexed *x = NULL;
+	struct index *index;
+
+	table_watch_file(env, file);
+	table_watch_file(env, path);
+	index_us = file_mtime_us(file);
+	source_us = file_mtime_us(path);
+	if (index_us < 0 && source_us < 0) {
+		*why_r = xasprintf("open database %s.%s: %s", path, suffix, strerror(ENOENT));
+	} else if (index_us >= source_us) {
+		if ((index = index_open(file, why_r)) != NULL) {
+			x = xcalloc(1, sizeof(*x));
+			x->index = index;
+		}
+	} else {
+		x = from_source(env, path, source_us, why_r);
+	}
+	free(file);
+	return x;
+}
+
+static void *lmdb_open(struct table_env *env, const char *name, char **why_r)
+{
+	return open_as(env, name, "lmdb", why_r);
+}
+
+static void *hash_open(struct table_env *env, const char *name, char **why_r)
+{
+	return open_as(env, name, "db", why_r);
+}
+
+const struct table_class table_lmdb = {
+	.abi = TABLE_ABI, .type = "lmdb", .open = lmdb_open, .close = indexed_close, .lookup = indexed_lookup,
+};
+const struct table_class table_hash = {
+	.abi = TABLE_ABI, .type = "hash", .open = hash_open, .close = indexed_close, .lookup = indexed_lookup,
+};
+const struct table_class table_btree = {
+	.abi = TABLE_ABI, .type = "btree", .open = hash_open, .close = indexed_close, .lookup = indexed_lookup,
+};
