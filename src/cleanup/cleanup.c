@@ -73,7 +73,7 @@ static void set_error(struct cleanup *c, int code, const char *dsn, size_t dsn_l
 	str_copy(c->error.text, text, sizeof(c->error.text));
 }
 
-void cleanup_refuse(struct cleanup *c, enum cleanup_stat stat, const char *reason)
+void content_refuse(struct cleanup *c, enum cleanup_stat stat, const char *reason)
 {
 	static const struct { enum cleanup_stat stat; int code; const char *text; } table[] = {
 		{ STAT_DEFER, 451, "4.7.1 Error: service unavailable" },
@@ -132,7 +132,7 @@ static void reject_character(struct cleanup *c, const char *line, size_t len)
 	buf_release(&client);
 	buf_release(&from);
 	buf_release(&to);
-	cleanup_refuse(c, STAT_CONT, "5.7.1 disallowed character");
+	content_refuse(c, STAT_CONT, "5.7.1 disallowed character");
 }
 
 /* message_reject_characters, message_strip_characters. False: refused. */
@@ -214,7 +214,7 @@ void cleanup_line(struct cleanup *c, const char *line, size_t len, bool partial)
 	if (c->error.code != 0)
 		return;
 	if (c->size_limit > 0 && c->size_limit - c->act_size < (int64_t)len + 2) {
-		cleanup_refuse(c, STAT_SIZE, NULL);
+		content_refuse(c, STAT_SIZE, NULL);
 		return;
 	}
 	c->act_size += (int64_t)len + 2;
@@ -276,7 +276,7 @@ static void start_commit(struct cleanup *c)
 static void conclude(struct cleanup *c)
 {
 	if (c->error.code == 0 && c->msg->nrcpt == 0)
-		cleanup_refuse(c, STAT_RCPT, NULL);
+		content_refuse(c, STAT_RCPT, NULL);
 	if (c->error.code != 0)
 		done(c, CLEANUP_REFUSED);
 	else if (c->flags & CLEANUP_DISCARD) {
@@ -294,7 +294,7 @@ static void committed(struct cleanup *c, enum store_result r)
 		done(c, CLEANUP_QUEUED);
 		return;
 	}
-	cleanup_refuse(c, STAT_WRITE, r == STORE_FULL ? "4.3.1 Insufficient system storage" : NULL);
+	content_refuse(c, STAT_WRITE, r == STORE_FULL ? "4.3.1 Insufficient system storage" : NULL);
 	done(c, CLEANUP_REFUSED);
 }
 

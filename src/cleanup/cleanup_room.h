@@ -84,7 +84,7 @@ struct cleanup {
 };
 
 /* cleanup.c */
-void	cleanup_refuse(struct cleanup *, enum cleanup_stat, const char *dsn_and_text);	/* NULL: the standard text */
+void	content_refuse(struct cleanup *, enum cleanup_stat, const char *dsn_and_text);	/* NULL: the standard text */
 /* envelope.c */
 bool	envelope_run(struct cleanup *);		/* false: waiting for a look-up */
 void	envelope_release(struct cleanup *);

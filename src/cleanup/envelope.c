@@ -100,7 +100,7 @@ static void expanded(struct cleanup *c)
 	struct pending_rcpt *p;
 
 	if (c->expand.result == REWRITE_ERROR)
-		cleanup_refuse(c, strncmp(c->expand.why, "4.6", 3) == 0 ? STAT_DEFER : STAT_WRITE, c->expand.why);
+		content_refuse(c, strncmp(c->expand.why, "4.6", 3) == 0 ? STAT_DEFER : STAT_WRITE, c->expand.why);
 	if (c->expanding_sender) {
 		if (c->expand.addr.n == 0)
 			strs_add(&c->expand.addr, c->raw_sender);

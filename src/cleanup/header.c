@@ -82,7 +82,7 @@ static void count_hop(struct cleanup *c)
 	if (++c->hops < (unsigned)view_int(c->conf->view, hopcount_limit))
 		return;
 	log_warn(&c->log, "%s: message rejected: hopcount exceeded", c->msg->name);
-	cleanup_refuse(c, STAT_HOPS, NULL);
+	content_refuse(c, STAT_HOPS, NULL);
 }
 
 static void primary_header(struct cleanup *c, const struct hdr_info *info, const char *text, size_t len)
