@@ -42,7 +42,7 @@ void	db_close(struct db *);
 int	db_meta_put(struct db *, MDB_txn *, const char *name, const void *, size_t);
 int	db_draft_ids(struct db *, struct idlist *);
 /* Space: pages in use, pages free within the file, what the file system and the map still give. */
-struct db_room { int64_t used, free_pages, fs_free, fs_total, map_left; };
+struct db_room { int64_t used, free_pages, fs_free, fs_total, map_left, recipients; };
 int	db_room(struct db *, MDB_txn *, struct db_room *);
 int64_t	db_room_left(const struct db_room *);	/* bytes that new pages could take */
 

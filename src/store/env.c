@@ -219,6 +219,8 @@ int db_room(struct db *db, MDB_txn *t, struct db_room *r)
 		if ((rc = mdb_stat(t, i < 0 ? (MDB_dbi)(i + 2) : db->dbi[i], &st)) != 0)
 			return rc;
 		pages += st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages;
+		if (i == T_RECIPIENT)
+			r->recipients = (int64_t)st.ms_entries;
 	}
 	if ((rc = mdb_env_info(db->env, &info)) != 0)
 		return rc;

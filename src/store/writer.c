@@ -26,6 +26,9 @@ enum {
 	FIGURES_MS = 100,	/* how long counted space is believed while there is plenty */
 	RETRY_US = 1000 * 1000,	/* settlements that failed */
 	RESERVE = 64 << 20,
+	DOUBTS = 3,		/* times to open anew in one batch: more will not help */
+	WARN_US = 1000 * 1000,
+	DEFER_BYTES = 384, DEFER_RCPT_BYTES = 384,
 };
 
 static struct writer {
@@ -44,6 +47,8 @@ static struct writer {
 	size_t		 crowd;			/* how many waited for the last batch */
 	int64_t		 figures_us;
 	int64_t		 room_left, reserve;
+	int64_t		 warned_us;
+	unsigned	 doubts;		/* in this batch */
 	bool		 full;
 	/* For the loop: */
 	_Atomic uint64_t messages, deferred, hold, commits, ops;
@@ -139,6 +144,16 @@ static void set_full(bool full)
 	w.full = full;
 }
 
+/* What it will take to defer all that was never deferred: rows in sched, due and site, reasons. New
+ * mail must leave so much, or the reserve would be gone when a large queue meets a dead network. */
+static int64_t promised(const struct db_room *room)
+{
+	const struct db *db = &store.db;
+	int64_t old = (int64_t)(db->deferred + db->hold), recipients = room->recipients - old;
+
+	return ((int64_t)db->messages - old) * DEFER_BYTES + MAX(recipients, 0) * DEFER_RCPT_BYTES;
+}
+
 /* Room is counted with every commit when it is scarce, else now and then. */
 static void figures(bool now)
 {
@@ -159,7 +174,7 @@ static void figures(bool now)
 	if (rc != 0)
 		return;
 	w.reserve = MIN((int64_t)RESERVE, MIN(room.fs_total, (int64_t)store.db.map_bytes) / 20);
-	w.reserve = MAX(w.reserve, atomic_load(&store.min_free));
+	w.reserve = MAX(w.reserve, atomic_load(&store.min_free)) + promised(&room);
 	w.room_left = db_room_left(&room);
 	set_full(w.room_left < w.reserve);
 	atomic_store(&w.used, room.used);
@@ -230,7 +245,7 @@ static void sweep_some(void)
 
 static enum store_result as_result(int rc)
 {
-	if (rc == MDB_MAP_FULL || rc == ENOSPC || rc == EDQUOT)
+	if (rc == MDB_MAP_FULL || rc == ENOSPC || rc == EDQUOT || rc == EFBIG)
 		return STORE_FULL;
 	if (rc == EIO) {		/* LMDB's word for a short write: a full disk, too */
 		figures(true);
@@ -276,16 +291,24 @@ static void recover(int rc)
 	bool doubt = rc == MDB_PANIC || rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND ||
 	    (rc == EIO && as_result(rc) != STORE_FULL);
 
-	if (doubt || panicked())
+	if (doubt || panicked()) {
+		w.doubts++;
 		reopen(rc);
+	}
 }
 
-static void fail(struct store_txn *t, int rc)
+static void fail(struct store_txn **v, size_t n, int rc)
 {
-	t->result = as_result(rc);
-	log_warn(NULL, "queue: cannot write: %s", mdb_strerror(rc));
-	if (t->result == STORE_FULL)
-		figures(true);
+	enum store_result result = as_result(rc);
+	int64_t now = clock_fresh_us();
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		v[i]->result = result;
+	if (w.warned_us == 0 || now - w.warned_us > WARN_US) {
+		w.warned_us = now;
+		log_warn(NULL, "queue: cannot write: %s", mdb_strerror(rc));
+	}
 }
 
 /* What cannot be applied together, in halves; what fails alone has failed. */
@@ -296,8 +319,8 @@ static void settle_apart(struct store_txn **v, size_t n)
 	if (n == 0 || (rc = attempt(v, n)) == 0)
 		return;
 	recover(rc);
-	if (n == 1) {
-		fail(v[0], rc);
+	if (n == 1 || w.doubts > DOUBTS) {
+		fail(v, n, rc);
 		return;
 	}
 	settle_apart(v, n / 2);
@@ -326,6 +349,7 @@ static void run_batch(struct store_txn **v, size_t n)
 	int64_t room;
 	int rc;
 
+	w.doubts = 0;
 	for (room = w.room_left, i = 0; i < n; i++)
 		room -= (int64_t)v[i]->bytes;
 	if (room > w.reserve && (rc = attempt(v, n)) == 0)
@@ -452,6 +476,7 @@ static void *writer_main(void *arg)
 			run_batch(batch, n);		/* may change the order */
 			for (i = 0; i < n; i++)
 				finish(order[i]);
+			show_figures();		/* who is told of a commit finds it counted */
 			post_done();
 		}
 		if (store.sweep.n > 0 && !atomic_load(&w.stop))
