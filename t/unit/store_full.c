@@ -199,15 +199,23 @@ static void test_failed_sync(void)
 	store_close();
 }
 
+static void remove_file(void)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/data.mdb", store_dir);
+	unlink(path);
+}
+
 int main(void)
 {
 	signal(SIGXFSZ, SIG_IGN);
 	log_program("test");
 	store_begin();
 	test_full_map();
-	unlink(xasprintf("%s/data.mdb", store_dir));
+	remove_file();
 	test_full_batch();
-	unlink(xasprintf("%s/data.mdb", store_dir));
+	remove_file();
 	test_file_limit();
 	test_failed_sync();
 	store_finish();
