@@ -5,10 +5,11 @@
 #include <postrider/base.h>
 #include <sys/types.h>
 
-/* Who else to ask for a file that we may not read ourselves: a process without privileges asks its parent for
- * what the configuration names. fn returns a descriptor, or -1 with *err_r. Set before anything is read. */
-void	file_set_opener(int (*fn)(const char *path, int *err_r));
+/* Who else to ask for a file that we may not open ourselves: a process without privileges asks its parent for
+ * what the configuration names. fn returns a descriptor, or -1 with *err_r. Set before anything is opened. */
+void	file_set_opener(int (*fn)(const char *path, bool append, int *err_r));
 int	file_open_read(const char *path) MUST_USE;	/* read-only, close-on-exec; -1 with errno */
+int	file_open_append(const char *path, mode_t mode) MUST_USE;	/* a log file: made if absent, never blocks */
 
 /* The whole file, at most max bytes, NUL-terminated, malloced; NULL with errno
  * (EFBIG when larger). len_r may be NULL. */

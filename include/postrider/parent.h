@@ -11,9 +11,10 @@
 /* What the reader prints on its standard output, one "key value" line each:
  *   listen ADDRESS      may be bound: "192.0.2.1:25", "[::1]:587"
  *   read PATH           may be opened for reading
+ *   append PATH         log file: may be made and opened for appending
  *   queue DIR, data DIR, owner NAME, uid N, gid N, group GID (repeated), pidfile PATH, limit SECONDS (to stop) */
 struct parent_plan {
-	struct strs	 listen, readable;
+	struct strs	 listen, readable, appendable;
 	char		*queue_directory, *data_directory, *owner, *pid_file;
 	uid_t		 uid;
 	gid_t		 gid;
@@ -44,7 +45,7 @@ void	parent_attach(void);		/* once at start: looks for the descriptor in the env
 bool	parent_present(void);
 /* Blocking round trips: only at start and in load jobs. A descriptor, or -1 with *err_r. */
 int	parent_bind(const char *addr, int *err_r);
-int	parent_open(const char *path, int *err_r);
+int	parent_open(const char *path, bool append, int *err_r);
 /* Listening, or the reason why start failed; tells whoever waits in `postrider start`. */
 void	parent_ready(const char *why_not);
 /* Started by `postrider start` and listening now: standard error is of no more use, and whoever waits for its end may go on. */

@@ -18,23 +18,33 @@ static void close_keep_errno(int fd)
 }
 
 /* Set once at start, before any thread reads. */
-static int (*opener)(const char *path, int *err_r);
+static int (*opener)(const char *path, bool append, int *err_r);
 
-void file_set_opener(int (*fn)(const char *, int *))
+void file_set_opener(int (*fn)(const char *, bool, int *))
 {
 	opener = fn;
 }
 
-int file_open_read(const char *path)
+static int open_or_ask(const char *path, int flags, mode_t mode, bool append)
 {
-	int err, fd = open(path, O_RDONLY | O_CLOEXEC);
+	int err = 0, fd = open(path, flags | O_CLOEXEC, mode);
 
 	if (fd < 0 && (errno == EACCES || errno == EPERM) && opener != NULL) {
-		fd = opener(path, &err);
+		fd = opener(path, append, &err);
 		if (fd < 0)
 			errno = err != 0 ? err : EACCES;
 	}
 	return fd;
+}
+
+int file_open_read(const char *path)
+{
+	return open_or_ask(path, O_RDONLY, 0, false);
+}
+
+int file_open_append(const char *path, mode_t mode)
+{
+	return open_or_ask(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, mode, true);
 }
 
 char *file_read(const char *path, size_t max, size_t *len_r)

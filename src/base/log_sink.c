@@ -7,6 +7,7 @@
  *		a change of user, and would truncate nothing but lose the offset. A pipe is
  *		written in pieces that cannot block, without O_NONBLOCK, which the
  *		other holders of the pipe would get too. */
+#include <postrider/file.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -72,7 +73,7 @@ static void open_syslog(struct log_sink *s)
 
 static int open_path(const struct log_sink *s)
 {
-	return open(s->path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, (mode_t)s->mode);
+	return file_open_append(s->path, (mode_t)s->mode);
 }
 
 static void learn_kind(struct log_sink *s)

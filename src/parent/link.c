@@ -75,9 +75,9 @@ int parent_bind(const char *addr, int *err_r)
 	return ask('B', addr, err_r);
 }
 
-int parent_open(const char *path, int *err_r)
+int parent_open(const char *path, bool append, int *err_r)
 {
-	return ask('O', path, err_r);
+	return ask(append ? 'A' : 'O', path, err_r);
 }
 
 void parent_ready(const char *why_not)

@@ -1,7 +1,7 @@
 /* parent.c - the supervisor (door: parent.h).
  *
  * One poll loop over three things: the relay's socket, the signal descriptor, the restart time. A
- * request is one packet, "B address" or "O path"; the answer is one packet, "0" with a descriptor, or an
+ * request is one packet, "B address", "O path" (read) or "A path" (append); the answer is one packet, "0" with a descriptor, or an
  * errno in decimal. The plan is read anew at SIGHUP, and once when a request is not in it (a reload may
  * want a new address), at most once a second. What is not in a fresh plan is EACCES.
  *
@@ -43,7 +43,7 @@ struct parent {
 	int		 sock;		/* our end of the relay's socketpair, -1: none */
 	int64_t		 started_ms, restart_ms;	/* restart_ms 0: not waiting */
 	int		 backoff_ms;
-	bool		 stopping, told_ready;
+	bool		 stopping, told_ready, refused;	/* refused: the first relay could not start */
 	int64_t		 kill_ms;	/* stopping: when patience ends */
 };
 
@@ -52,6 +52,7 @@ static void plan_release(struct parent_plan *p)
 {
 	strs_release(&p->listen);
 	strs_release(&p->readable);
+	strs_release(&p->appendable);
 	free(p->queue_directory);
 	free(p->data_directory);
 	free(p->owner);
@@ -71,6 +72,8 @@ static bool plan_line(struct parent_plan *p, char *line)
 		strs_add(&p->listen, value);
 	else if (strcmp(line, "read") == 0)
 		strs_add(&p->readable, value);
+	else if (strcmp(line, "append") == 0)
+		strs_add(&p->appendable, value);
 	else if (strcmp(line, "queue") == 0)
 		p->queue_directory = xstrdup(value);
 	else if (strcmp(line, "data") == 0)
@@ -143,11 +146,9 @@ static bool plan_read(struct parent *p)
 	return true;
 }
 
-static bool plan_has(struct parent *p, const struct strs *(*list)(const struct parent_plan *), const char *what)
+static bool plan_has(struct parent *p, const struct strs *s, const char *what)
 {
-	for (int pass = 0; pass < 2; pass++) {
-		const struct strs *s = list(&p->plan);
-
+	for (int pass = 0; pass < 2; pass++) {	/* s is part of p->plan and is read anew with it */
 		for (size_t i = 0; i < s->n; i++)
 			if (strcmp(s->v[i], what) == 0)
 				return true;
@@ -155,16 +156,6 @@ static bool plan_has(struct parent *p, const struct strs *(*list)(const struct p
 			break;
 	}
 	return false;
-}
-
-static const struct strs *plan_listen(const struct parent_plan *p)
-{
-	return &p->listen;
-}
-
-static const struct strs *plan_readable(const struct parent_plan *p)
-{
-	return &p->readable;
 }
 
 /* ---- requests --------------------------------------------------------------------------------------- */
@@ -216,7 +207,7 @@ static int request_bind(struct parent *p, const char *addr, int *err_r)
 	struct held *h;
 	int fd;
 
-	if (!plan_has(p, plan_listen, addr)) {
+	if (!plan_has(p, &p->plan.listen, addr)) {
 		*err_r = EACCES;
 		return -1;
 	}
@@ -232,17 +223,17 @@ static int request_bind(struct parent *p, const char *addr, int *err_r)
 	return fd;
 }
 
-static int request_open(struct parent *p, const char *path, int *err_r)
+static int request_open(struct parent *p, const char *path, bool append, int *err_r)
 {
 	struct stat st;
 	int fd;
 
-	if (!plan_has(p, plan_readable, path)) {
+	if (!plan_has(p, append ? &p->plan.appendable : &p->plan.readable, path)) {
 		*err_r = EACCES;
 		return -1;
 	}
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+	fd = open(path, (append ? O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
+	if (fd >= 0 && fstat(fd, &st) == 0 && (append || S_ISREG(st.st_mode)))
 		return fd;
 	*err_r = fd < 0 ? errno : EINVAL;
 	if (fd >= 0)
@@ -308,11 +299,12 @@ static void request(struct parent *p)
 	clock_update();
 	if (text[0] == 'B' && text[1] == ' ') {
 		answer(p, fd = request_bind(p, text + 2, &err), err);
-	} else if (text[0] == 'O' && text[1] == ' ') {
-		answer(p, fd = request_open(p, text + 2, &err), err);
+	} else if ((text[0] == 'O' || text[0] == 'A') && text[1] == ' ') {
+		answer(p, fd = request_open(p, text + 2, text[0] == 'A', &err), err);
 		if (fd >= 0)
 			close(fd);
 	} else if (text[0] == 'R') {
+		p->refused = !p->told_ready && n > 2;
 		tell_ready(p, n > 2 ? text + 2 : "");
 	} else {
 		answer(p, -1, err);
@@ -369,7 +361,7 @@ static int relay_ended(struct parent *p, int status)
 	p->relay = 0;
 	if (WIFEXITED(status) && (p->stopping || WEXITSTATUS(status) == PARENT_EXIT_STOPPED))
 		return WEXITSTATUS(status);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == PARENT_EXIT_FATAL && !p->told_ready) {
+	if (p->refused || (WIFEXITED(status) && WEXITSTATUS(status) == PARENT_EXIT_FATAL && !p->told_ready)) {
 		tell_ready(p, "the server did not start; its log says why");
 		return 1;
 	}

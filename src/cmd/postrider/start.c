@@ -200,6 +200,8 @@ int verb_plan(const struct options *o)
 	plan_owner(v);
 	for (size_t i = 0; i < listen.n; i++)
 		printf("listen %s\n", listen.v[i]);
+	if (view_str(v, maillog_file)[0] == '/' && strncmp(view_str(v, maillog_file), "/dev/", 5) != 0)
+		printf("append %s\n", view_str(v, maillog_file));
 	printf("limit %d\n", view_secs(v, postrider_drain_time_limit));
 	for (const char *const *f = (const char *const[]){ "main.cf", "master.cf", NULL }; *f != NULL; f++) {
 		char *path = xasprintf("%s/%s", o->config_dir, *f);
