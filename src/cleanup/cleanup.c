@@ -35,8 +35,8 @@ struct cleanup *cleanup_open(struct task *task, const struct service *owner, con
 	c->context = flags & CLEANUP_LOCAL_CONTEXT ? REWRITE_LOCAL :
 	    *view_str(v, remote_header_rewrite_domain) != '\0' ? REWRITE_REMOTE : REWRITE_NONE;
 	c->mime = mime_new(flags & (CLEANUP_INTERNAL | CLEANUP_NO_HEADER_CHECKS) ? &c->conf->mime_internal : &c->conf->mime, &hooks, c);
-	c->expand_ctx = (struct expand_ctx){ .generation = g, .view = v, .log = &c->log, .queue_id = c->msg->name,
-	    .flags = (flags & CLEANUP_NO_MAPS ? EXPAND_NO_MAPS | EXPAND_NO_BCC : 0) | (flags & CLEANUP_INTERNAL ? EXPAND_NO_BCC : 0) };
+	c->expand_ctx = (struct expand_ctx){ .generation = g, .view = v, .log = &c->log, .queue_id = c->msg->name };
+	c->expand_flags = (flags & CLEANUP_NO_MAPS ? EXPAND_NO_MAPS | EXPAND_NO_BCC : 0) | (flags & CLEANUP_INTERNAL ? EXPAND_NO_BCC : 0);
 	return c;
 }
 
@@ -236,6 +236,8 @@ void cleanup_finish(struct cleanup *c)
 		str_copy(c->error.dsn, "5.6.0", sizeof(c->error.dsn));
 		str_copy(c->error.text, mime_error_text(mime_errors(c->mime) & ~(unsigned)MIME_ERR_TRUNC_HEADER), sizeof(c->error.text));
 	}
+	if (c->error.code == 0 && (c->expand_flags & EXPAND_NO_BCC) == 0 && *view_str(c->conf->view, always_bcc) != '\0')
+		envelope_copy(c, view_str(c->conf->view, always_bcc));
 	c->state = C_FINISHED;
 }
 

@@ -29,7 +29,7 @@ const struct cleanup_conf *conf_of(const struct generation *, const struct servi
 /* Reasons for refusal, strongest first as Postfix's cleanup_strerror lists them. */
 enum cleanup_stat { STAT_DEFER = 1, STAT_RCPT = 2, STAT_HOPS = 4, STAT_SIZE = 8, STAT_CONT = 16, STAT_WRITE = 32 };
 
-struct pending_rcpt { char *addr, *orcpt; unsigned notify; };
+struct pending_rcpt { char *addr, *orcpt; unsigned notify; bool copy /* automatic: makes no further copies */; };
 struct cleanup {
 	struct task	*task;
 	const struct cleanup_conf *conf;
@@ -53,6 +53,7 @@ struct cleanup {
 	size_t		 npending, next_pending, pending_cap;
 	struct hash	 dups;		/* used beyond a few recipients */
 	size_t		 hashed;	/* recipients in it */
+	unsigned	 expand_flags;	/* EXPAND_*, of this message */
 	const char	*last_rcpt;	/* as given; for log lines */
 
 	/* Content */
@@ -86,6 +87,7 @@ struct cleanup {
 /* cleanup.c */
 void	content_refuse(struct cleanup *, enum cleanup_stat, const char *dsn_and_text);	/* NULL: the standard text */
 /* envelope.c */
+void	envelope_copy(struct cleanup *, const char *addr);	/* always_bcc and the like */
 bool	envelope_run(struct cleanup *);		/* false: waiting for a look-up */
 void	envelope_release(struct cleanup *);
 /* header.c */

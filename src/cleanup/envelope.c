@@ -54,6 +54,24 @@ static bool is_duplicate(struct cleanup *c, const struct rcpt *r)
 	return found;
 }
 
+static struct pending_rcpt *add_pending(struct cleanup *c, const char *addr)
+{
+	struct pending_rcpt *p;
+
+	if (c->npending == c->pending_cap) {
+		c->pending_cap = c->pending_cap > 0 ? c->pending_cap * 2 : 1;
+		c->pending = xreallocarray(c->pending, c->pending_cap, sizeof(*c->pending));
+	}
+	p = &c->pending[c->npending++];
+	*p = (struct pending_rcpt){ .addr = xstrdup(addr) };
+	return p;
+}
+
+void envelope_copy(struct cleanup *c, const char *addr)
+{
+	add_pending(c, addr)->copy = true;
+}
+
 static void add_rcpt(struct cleanup *c, const char *addr, const struct pending_rcpt *p, unsigned notify)
 {
 	const char *orig = c->conf->orig_rcpt ? p->addr : addr;
@@ -88,16 +106,11 @@ static void take_rcpt(struct cleanup *c, struct pending_rcpt *p)
 {
 	for (size_t i = 0; i < c->expand.addr.n; i++)
 		add_rcpt(c, c->expand.addr.v[i], p, p->notify);
-	for (size_t i = 0; i < c->expand.bcc.n; i++) {
-		const struct pending_rcpt copy = { .addr = c->expand.bcc.v[i] };
-
-		add_rcpt(c, copy.addr, &copy, 0);
-	}
 }
 
 static void expanded(struct cleanup *c)
 {
-	struct pending_rcpt *p;
+	struct pending_rcpt p;
 
 	if (c->expand.result == REWRITE_ERROR)
 		content_refuse(c, strncmp(c->expand.why, "4.6", 3) == 0 ? STAT_DEFER : STAT_WRITE, c->expand.why);
@@ -108,13 +121,15 @@ static void expanded(struct cleanup *c)
 		free(c->raw_sender);
 		c->raw_sender = NULL;
 	} else {
-		p = &c->pending[c->next_pending++];
-		take_rcpt(c, p);
-		free(p->addr);
-		free(p->orcpt);
+		p = c->pending[c->next_pending++];
 		if (c->next_pending == c->npending)
 			c->next_pending = c->npending = 0;
+		take_rcpt(c, &p);
+		free(p.addr);
+		free(p.orcpt);
 	}
+	for (size_t i = 0; i < c->expand.bcc.n; i++)
+		envelope_copy(c, c->expand.bcc.v[i]);
 	expand_end(&c->expand);
 	c->expanding = false;
 }
@@ -124,6 +139,9 @@ bool envelope_run(struct cleanup *c)
 	for (;;) {
 		if (!c->expanding) {
 			c->expanding_sender = c->raw_sender != NULL;
+			c->expand_ctx.flags = c->expand_flags;
+			if (!c->expanding_sender && c->next_pending < c->npending && c->pending[c->next_pending].copy)
+				c->expand_ctx.flags |= EXPAND_NO_BCC;
 			if (c->expanding_sender)
 				expand_sender_start(&c->expand, c->task, &c->expand_ctx, c->raw_sender);
 			else if (c->next_pending < c->npending)
@@ -147,11 +165,10 @@ void cleanup_sender(struct cleanup *c, const char *addr)
 
 void cleanup_rcpt(struct cleanup *c, const char *addr, const char *dsn_orcpt, unsigned notify)
 {
-	if (c->npending == c->pending_cap) {
-		c->pending_cap = c->pending_cap > 0 ? c->pending_cap * 2 : 1;
-		c->pending = xreallocarray(c->pending, c->pending_cap, sizeof(*c->pending));
-	}
-	c->pending[c->npending++] = (struct pending_rcpt){ xstrdup(addr), xstrdup(dsn_orcpt), notify };
+	struct pending_rcpt *p = add_pending(c, addr);
+
+	p->orcpt = xstrdup(dsn_orcpt);
+	p->notify = notify;
 	c->last_rcpt = arena_strdup(&c->msg->arena, addr);
 	envelope_run(c);
 }
