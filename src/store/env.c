@@ -4,12 +4,18 @@
  * its data takes the whole queue with it. NOTLS, because readers are pooled and not bound to threads; NORDAHEAD,
  * because rows are asked for one by one. Slots of readers that were killed are cleared at open: they would pin pages.
  *
+ * LMDB makes a new file's first pages without a barrier: after a power cut it may find a file that is none of its
+ * own and refuse it for ever. So the file gets its name when it is whole and on the disk. And what is found at open is
+ * synced before it is built upon: after a meta page that could not be written the cache shows the one before, the disk
+ * perhaps the newer one, whose pages the next transaction would overwrite.
+ *
  * Counts are exact without counting: messages is the number of rows of its table, deferred and hold ride in meta
  * and are written only by transactions that change them, so in-and-out mail pays nothing for them. */
 #include "db.h"
 #include <postrider/file.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -152,6 +158,41 @@ static int open_env(struct db *db)
 	}
 }
 
+/* An empty environment under another name, then under its own. 0, or an error of LMDB's, which include errno's. */
+static int make_file(const char *dir, const char *path)
+{
+	char *new = xasprintf("%s/data.new", dir), *lock = xasprintf("%s-lock", new);
+	MDB_env *env = NULL;
+	int rc;
+
+	unlink(new);
+	unlink(lock);
+	if ((rc = mdb_env_create(&env)) == 0 && (rc = mdb_env_open(env, new, MDB_NOSUBDIR, 0600)) == 0)
+		rc = mdb_env_sync(env, 1);
+	mdb_env_close(env);
+	unlink(lock);
+	if (rc == 0 && (rename(new, path) < 0 || file_fsync_dir(dir) < 0))
+		rc = errno;
+	free(new);
+	free(lock);
+	return rc;
+}
+
+/* The directory and the file in it, if there are none yet. */
+static char *create(const char *dir)
+{
+	char *path = xasprintf("%s/data.mdb", dir), *above = xasprintf("%s/..", dir), *why = NULL;
+	int rc;
+
+	if (mkdir(dir, 0700) < 0 ? errno != EEXIST : file_fsync_dir(above) < 0)
+		why = xasprintf("%s: %s", dir, strerror(errno));
+	else if (access(path, F_OK) < 0 && errno == ENOENT && !file_on_nfs(dir) && (rc = make_file(dir, path)) != 0)
+		why = why_not(dir, "cannot make the queue", rc);
+	free(path);
+	free(above);
+	return why;
+}
+
 char *db_open(struct db *db, const char *dir, int64_t map_bytes, unsigned how)
 {
 	MDB_envinfo info;
@@ -159,12 +200,14 @@ char *db_open(struct db *db, const char *dir, int64_t map_bytes, unsigned how)
 	char *why;
 	int rc, dead;
 
-	if ((how & DB_CREATE) != 0 && mkdir(dir, 0700) < 0 && errno != EEXIST)
-		return xasprintf("%s: %s", dir, strerror(errno));
+	if ((how & DB_CREATE) != 0 && (why = create(dir)) != NULL)
+		return why;
 	if (file_on_nfs(dir))
 		return xasprintf("%s: the queue cannot be on NFS: neither locks nor memory maps are safe there", dir);
 	*db = (struct db){ .dir = xstrdup(dir), .map_bytes = (size_t)MAX(map_bytes, MAP_LEAST), .how = how };
-	if ((rc = open_env(db)) != 0) {
+	if ((rc = open_env(db)) == 0 && (how & DB_READ_ONLY) == 0)
+		rc = mdb_env_sync(db->env, 1);
+	if (rc != 0) {
 		why = why_not(dir, "cannot open the queue", rc);
 		db_close(db);
 		return why;

@@ -42,19 +42,34 @@ static inline uint32_t crash_lines(uint64_t n)
 	return (uint32_t)(r % 64);
 }
 
-static inline void crash_line(char out[CRASH_LINE + 1], uint64_t n, uint32_t i)
+static inline char *crash_hex(char *out, uint64_t v)
 {
-	uint64_t a = crash_mix(n << 20 ^ i), b = crash_mix(a), c = crash_mix(b);
+	int i;
 
-	snprintf(out, CRASH_LINE + 1, "%016llx %016llx %016llx %010u\r\n", (unsigned long long)a, (unsigned long long)b,
-	    (unsigned long long)c, i);
+	for (i = 60; i >= 0; i -= 4)
+		*out++ = "0123456789abcdef"[v >> i & 15];
+	*out++ = ' ';
+	return out;
+}
+
+/* No NUL: CRASH_LINE bytes. The first never is a dot. */
+static inline void crash_line(char out[CRASH_LINE], uint64_t n, uint32_t i)
+{
+	uint64_t v = n << 20 ^ i;
+	char *p = out, *end = out + CRASH_LINE - 2;
+
+	while (p + 17 < end)
+		p = crash_hex(p, v = crash_mix(v));
+	while (p < end)
+		*p++ = '-';
+	memcpy(end, "\r\n", 2);
 }
 
 /* Bytes of the body from off on, n at most; how many. */
 static inline size_t crash_body(char *out, uint64_t n, uint64_t off, size_t max)
 {
 	uint64_t all = (uint64_t)crash_lines(n) * CRASH_LINE;
-	char line[CRASH_LINE + 1];
+	char line[CRASH_LINE];
 	size_t done = 0, at, len;
 
 	while (done < max && off < all) {

@@ -16,6 +16,7 @@
 #include <postrider/clock.h>
 #include <postrider/log.h>
 #include <postrider/loop.h>
+#include <dirent.h>
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -36,6 +37,7 @@ static struct run {
 	char		 dir[256], copy[300];
 	unsigned char	*take;
 	size_t		 take_cap;
+	const char	*name;		/* of the file, at this event */
 	uint64_t	 seed;
 	unsigned	 recover_one_in;
 } run;
@@ -57,6 +59,18 @@ static void in_dir(char *out, size_t size, const char *dir, const char *name)
 	snprintf(out, size, "%s/%s", dir, name);
 }
 
+static void empty_dir(const char *dir)
+{
+	struct dirent *e;
+	DIR *d = opendir(dir);
+
+	while (d != NULL && (e = readdir(d)) != NULL)
+		if (e->d_name[0] != '.')
+			unlinkat(dirfd(d), e->d_name, 0);
+	if (d != NULL)
+		closedir(d);
+}
+
 /* ---- one image ------------------------------------------------------------------------------------------ */
 
 static bool copy_image(void)
@@ -67,9 +81,8 @@ static bool copy_image(void)
 	int fd;
 	bool fine;
 
-	in_dir(path, sizeof(path), run.copy, "lock.mdb");
-	unlink(path);
-	in_dir(path, sizeof(path), run.copy, "data.mdb");
+	empty_dir(run.copy);
+	in_dir(path, sizeof(path), run.copy, run.name);
 	if (fstat(run.image.fd, &st) < 0 || (fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)) < 0)
 		return false;
 	p = xmalloc((size_t)st.st_size + 1);
@@ -221,6 +234,10 @@ static void play(uint64_t images)
 			if (dice(notes) < note_cuts)
 				cut(at, false);
 			break;
+		case EV_NAMED:
+			run.name = "data.mdb";
+			cut(at, true);
+			break;
 		}
 	}
 	cut(at, true);
@@ -228,18 +245,10 @@ static void play(uint64_t images)
 
 static void remove_scratch(void)
 {
-	static const char *const name[] = { "data.mdb", "lock.mdb" };
-	const char *const dir[] = { run.copy, run.dir };
-	char path[320];
-	size_t i, k;
-
-	for (i = 0; i < NELEM(dir); i++) {
-		for (k = 0; k < NELEM(name); k++) {
-			in_dir(path, sizeof(path), dir[i], name[k]);
-			unlink(path);
-		}
-		rmdir(dir[i]);
-	}
+	empty_dir(run.copy);
+	rmdir(run.copy);
+	empty_dir(run.dir);
+	rmdir(run.dir);
 }
 
 static int examine_log(const char *path, const char *scratch, uint64_t images)
@@ -261,6 +270,7 @@ static int examine_log(const char *path, const char *scratch, uint64_t images)
 			exit(3);
 		}
 		in_dir(file, sizeof(file), run.dir, "data.mdb");
+		run.name = run.log.first_name != NULL ? run.log.first_name : "data.mdb";
 		image_open(&run.image, file);
 		loop_init();
 		play(images);

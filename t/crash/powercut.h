@@ -7,7 +7,8 @@
 #include "record.h"
 
 /* ---- powercut_log.c: the recorder's log as a list of events, ends joined to their begins ---- */
-enum event_kind { EV_WRITE, EV_TRUNCATE, EV_GROW, EV_SYNC, EV_SYNC_END, EV_WRITE_END, EV_NOTE };
+enum event_kind { EV_WRITE, EV_TRUNCATE, EV_GROW, EV_SYNC, EV_SYNC_END, EV_WRITE_END, EV_NOTE,
+	EV_NAMED /* it got its name: until then another stood there, or none */ };
 struct event {
 	enum event_kind	 kind;
 	bool		 dsync;		/* WRITE: a barrier for itself */
@@ -22,6 +23,7 @@ struct log {
 	size_t		 n, cap;
 	void		*map;
 	size_t		 size;
+	const char	*first_name;	/* the one before EV_NAMED, NULL if there is no such event */
 };
 char	*log_read(struct log *, const char *path, const char *file);	/* of one file; NULL or the reason, static or malloced */
 void	log_release(struct log *);

@@ -31,6 +31,11 @@ static struct event *add(struct log *l, enum event_kind kind)
 	return &l->ev[l->n++];
 }
 
+static bool is(const struct record *r, const char *name)
+{
+	return name != NULL && r->len == strlen(name) && memcmp(r->data, name, r->len) == 0;
+}
+
 static void learn(struct reader *d, const struct record *r)
 {
 	if (d->files == d->files_cap) {
@@ -38,7 +43,7 @@ static void learn(struct reader *d, const struct record *r)
 		d->file = xreallocarray(d->file, d->files_cap, sizeof(*d->file));
 	}
 	d->file[d->files++] = (struct named){ .pid = r->pid, .file = r->file,
-		.ours = r->len == strlen(d->name) && memcmp(r->data, d->name, r->len) == 0 };
+		.ours = is(r, d->name) || is(r, d->log->first_name) };
 }
 
 static bool ours(const struct reader *d, const struct record *r)
@@ -76,6 +81,14 @@ static void add_end(struct reader *d, const struct record *r)
 	e->failed = r->result < 0;
 }
 
+/* Does this give the file its name? */
+static bool named_by(const struct reader *d, const struct record *r)
+{
+	size_t n = strnlen(r->data, r->len) + 1, len = strlen(d->name);
+
+	return r->len == n + len && memcmp(r->data + n, d->name, len) == 0;
+}
+
 static void take(struct reader *d, const struct record *r, uint64_t at)
 {
 	struct log *l = d->log;
@@ -92,6 +105,10 @@ static void take(struct reader *d, const struct record *r, uint64_t at)
 		return;
 	case RECORD_END:
 		add_end(d, r);
+		return;
+	case RECORD_RENAME:
+		if (named_by(d, r))
+			add(l, EV_NAMED);
 		return;
 	default:
 		break;
@@ -120,6 +137,19 @@ static void take(struct reader *d, const struct record *r, uint64_t at)
 	d->of[at / RECORD_ALIGN] = l->n;
 }
 
+/* The first whole record at *at or behind it, NULL: none. */
+static const struct record *next_record(const struct log *l, uint64_t *at, uint64_t end)
+{
+	const struct record *r;
+
+	for (; *at < end; *at += RECORD_ALIGN) {
+		r = (const struct record *)(const void *)((char *)l->map + *at);
+		if (r->mark == RECORD_MARK)
+			return r;
+	}
+	return NULL;
+}
+
 char *log_read(struct log *l, const char *path, const char *file)
 {
 	struct reader d = { .log = l, .name = file };
@@ -143,14 +173,11 @@ char *log_read(struct log *l, const char *path, const char *file)
 	if (end > l->size)
 		return xasprintf("%s: the log was too small", path);
 	d.of = xcalloc(l->size / RECORD_ALIGN, sizeof(*d.of));	/* sparse: touched where events are */
-	for (at = RECORD_HEAD; at < end && d.why == NULL; at += r->size) {
-		r = (const struct record *)(const void *)((char *)l->map + at);
-		while (r->mark != RECORD_MARK && (at += RECORD_ALIGN) < end)
-			r = (const struct record *)(const void *)((char *)l->map + at);
-		if (at >= end)
-			break;
+	for (at = RECORD_HEAD; (r = next_record(l, &at, end)) != NULL; at += r->size)
+		if (r->kind == RECORD_RENAME && named_by(&d, r))
+			l->first_name = r->data;
+	for (at = RECORD_HEAD; d.why == NULL && (r = next_record(l, &at, end)) != NULL; at += r->size)
 		take(&d, r, at);
-	}
 	free(d.of);
 	free(d.file);
 	return d.why;

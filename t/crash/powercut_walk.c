@@ -9,7 +9,7 @@
 #include <postrider/buf.h>
 #include <postrider/clock.h>
 #include <postrider/loop.h>
-#include <store/db.h>
+#include <store/store_int.h>
 
 #define MAP_BYTES ((int64_t)1 << 36)
 
@@ -420,6 +420,22 @@ static bool one_more(struct walk *w)
 	return true;
 }
 
+/* The sweeper takes its time, and leaves the rest to the next start when it is told to stop. */
+static bool swept(struct walk *w)
+{
+	struct idlist l = { 0 };
+	int i, rc;
+
+	for (i = 0; i < 10000; i++, usleep(500)) {
+		rc = db_draft_ids(&store.db, &l);
+		if (rc == 0 && l.n == 0)
+			break;
+		l.n = 0;
+	}
+	idlist_release(&l);
+	return i < 10000 || wrong(w, "what is unfinished was not swept in five seconds");
+}
+
 bool walk_recover(struct walk *w, const char *dir)
 {
 	struct store_config c = { .dir = dir, .map_bytes = MAP_BYTES, .memory_limit = 1 << 26 };
@@ -432,8 +448,8 @@ bool walk_recover(struct walk *w, const char *dir)
 		free(why);
 		return false;
 	}
-	fine = one_more(w);
-	store_close();			/* sweeps to the end */
+	fine = one_more(w) && swept(w);
+	store_close();
 	if (fine) {
 		w->drafts = false;
 		fine = walk_queue(w, dir);

@@ -241,6 +241,34 @@ RECORD_TRUNCATES(ftruncate64, off64_t)
 RECORD_ALLOCATES(fallocate, off_t)
 RECORD_ALLOCATES(fallocate64, off64_t)
 
+/* Below the directory; NULL if it is not. */
+static const char *below(const char *path, char *real)
+{
+	size_t n = strlen(shim_dir);
+
+	if (n == 0 || realpath(path, real) == NULL || strncmp(real, shim_dir, n) != 0 || real[n] != '/')
+		return NULL;
+	return real + n + 1;
+}
+
+int rename(const char *from, const char *to)
+{
+	char old[PATH_MAX], new[PATH_MAX];
+	const char *a = below(from, old), *b;
+	struct record *r;
+	int rc = NEXT(rename)(from, to), saved = errno;
+
+	if (rc == 0 && a != NULL && (b = below(to, new)) != NULL) {
+		if ((r = reserve(RECORD_RENAME, strlen(a) + 1 + strlen(b))) != NULL) {
+			memcpy(r->data, a, strlen(a) + 1);
+			memcpy(r->data + strlen(a) + 1, b, strlen(b));
+		}
+		publish(r);
+	}
+	errno = saved;
+	return rc;
+}
+
 /* ---- barriers ----------------------------------------------------------------------------------- */
 
 #define RECORD_SYNCS(name)								\

@@ -22,6 +22,7 @@ enum record_kind {
 	RECORD_END,		/* of op, with result */
 	RECORD_MAPPED,		/* a shared mapping for writing: what goes through it is not seen */
 	RECORD_NOTE,		/* data: what the workload says, see mail.h */
+	RECORD_RENAME,		/* data: the old path, a NUL, the new one; taken to be on the disk at once */
 };
 enum { RECORD_DSYNC = 1 };	/* flags of a write: durable by itself when it returns, and only itself */
 

@@ -72,7 +72,7 @@ static uint32_t rcpts_of(uint64_t n)
 static struct content *content_of(uint64_t n, bool body)
 {
 	struct content *c = content_new();
-	char h[CRASH_HEADER_MAX], line[CRASH_LINE + 1];
+	char h[CRASH_HEADER_MAX], line[CRASH_LINE];
 	uint32_t i;
 
 	c->header_len = crash_header(h, n);
