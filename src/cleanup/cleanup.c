@@ -258,7 +258,7 @@ static void start_commit(struct cleanup *c)
 	m->queue = c->flags & CLEANUP_HOLD ? QUEUE_HOLD : QUEUE_ACTIVE;
 	m->received_us = wall_us();
 	m->size = c->record_size;
-	m->rcpt_total = m->rcpt_left = m->nrcpt;
+	m->rcpt_total = m->rcpt_left = envelope_count(m);
 	if (c->flags & CLEANUP_LOCAL_CONTEXT)
 		m->flags |= MSG_LOCAL;
 	if (c->flags & CLEANUP_INTERNAL)
@@ -277,7 +277,7 @@ static void start_commit(struct cleanup *c)
 
 static void conclude(struct cleanup *c)
 {
-	if (c->error.code == 0 && c->msg->nrcpt == 0)
+	if (c->error.code == 0 && envelope_count(c->msg) == 0)
 		content_refuse(c, STAT_RCPT, NULL);
 	if (c->error.code != 0)
 		done(c, CLEANUP_REFUSED);

@@ -89,6 +89,7 @@ void	content_refuse(struct cleanup *, enum cleanup_stat, const char *dsn_and_tex
 /* envelope.c */
 void	envelope_copy(struct cleanup *, const char *addr);	/* always_bcc and the like */
 bool	envelope_run(struct cleanup *);		/* false: waiting for a look-up */
+uint32_t envelope_count(const struct message *);	/* recipients to deliver to */
 void	envelope_release(struct cleanup *);
 /* header.c */
 void	header_line(void *arg, enum mime_place, const struct hdr_info *, const char *text, size_t len);

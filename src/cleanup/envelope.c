@@ -9,11 +9,6 @@
 
 enum { FEW = 12 };		/* recipients that are compared one by one */
 
-static const char *shown_orig(const struct cleanup *c, const char *orig)
-{
-	return c->conf->orig_rcpt ? orig : "";
-}
-
 static void dup_key(const struct cleanup *c, struct buf *key, const struct rcpt *r)
 {
 	buf_reset(key);
@@ -40,13 +35,16 @@ static bool is_duplicate(struct cleanup *c, const struct rcpt *r)
 
 	if (m->nrcpt <= FEW) {
 		for (size_t i = 0; i < m->nrcpt; i++)
-			if (same(c, &m->rcpt[i], r))
+			if (m->rcpt[i].state == RCPT_TODO && same(c, &m->rcpt[i], r))
 				return true;
 		return false;
 	}
 	while (c->hashed < m->nrcpt && (limit == 0 || c->hashed < limit)) {
-		dup_key(c, &key, &m->rcpt[c->hashed++]);
-		hash_set(&c->dups, key.p, c);
+		const struct rcpt *known = &m->rcpt[c->hashed++];
+
+		dup_key(c, &key, known);
+		if (known->state == RCPT_TODO)
+			hash_set(&c->dups, key.p, c);
 	}
 	dup_key(c, &key, r);
 	found = hash_get(&c->dups, key.p) != NULL;
@@ -69,14 +67,16 @@ static struct pending_rcpt *add_pending(struct cleanup *c, const char *addr)
 
 void envelope_copy(struct cleanup *c, const char *addr)
 {
-	add_pending(c, addr)->copy = true;
+	struct pending_rcpt *p = add_pending(c, addr);
+
+	p->copy = true;
+	p->notify = DSN_NEVER;
 }
 
-static void add_rcpt(struct cleanup *c, const char *addr, const struct pending_rcpt *p, unsigned notify)
+static void add_rcpt(struct cleanup *c, const char *addr, const char *orig, const struct pending_rcpt *p, unsigned notify)
 {
-	const char *orig = c->conf->orig_rcpt ? p->addr : addr;
-	struct rcpt probe = { .addr = (char *)(uintptr_t)addr, .orig = (char *)(uintptr_t)shown_orig(c, orig), .dsn_orcpt = p->orcpt,
-	    .notify = (uint8_t)notify };
+	struct rcpt probe = { .addr = (char *)(uintptr_t)addr, .orig = (char *)(uintptr_t)orig,
+	    .dsn_orcpt = p->orcpt, .notify = (uint8_t)notify };
 	struct rcpt *r;
 
 	if (is_duplicate(c, &probe))
@@ -102,10 +102,34 @@ static void take_sender(struct cleanup *c)
 		header_from(c);
 }
 
-static void take_rcpt(struct cleanup *c, struct pending_rcpt *p)
+/* RFC 3461, 5.2.7.3: ENVID, RET and ORCPT go on to the members of an alias, NOTIFY does without SUCCESS, and a success that was
+ * asked for is reported here: "expanded". */
+static unsigned report_expansion(struct cleanup *c, const struct pending_rcpt *p)
 {
-	for (size_t i = 0; i < c->expand.addr.n; i++)
-		add_rcpt(c, c->expand.addr.v[i], p, p->notify);
+	struct arena *a = &c->msg->arena;
+	struct rcpt *r = message_add_rcpt(c->msg);
+
+	r->addr = arena_strdup(a, c->expand.canonical);
+	r->orig = arena_strdup(a, p->addr);
+	r->dsn_orcpt = arena_strdup(a, p->orcpt);
+	r->notify = (uint8_t)p->notify;
+	r->state = RCPT_REPORT;
+	r->action = arena_strdup(a, "expanded");
+	r->dsn = arena_strdup(a, "2.0.0");
+	r->reason = arena_strdup(a, "alias expanded");
+	return p->notify == DSN_SUCCESS ? (unsigned)DSN_NEVER : p->notify & ~(unsigned)DSN_SUCCESS;
+}
+
+static void take_rcpt(struct cleanup *c, const struct pending_rcpt *p)
+{
+	const struct strs *to = &c->expand.addr;
+	const char *canonical = c->expand.canonical;
+	unsigned notify = p->notify;
+
+	if ((notify & DSN_SUCCESS) != 0 && canonical != NULL && (to->n > 1 || strcmp(to->v[0], canonical) != 0))
+		notify = report_expansion(c, p);
+	for (size_t i = 0; i < to->n; i++)
+		add_rcpt(c, to->v[i], !c->conf->orig_rcpt ? to->v[i] : p->copy && canonical != NULL ? canonical : p->addr, p, notify);
 }
 
 static void expanded(struct cleanup *c)
@@ -171,6 +195,15 @@ void cleanup_rcpt(struct cleanup *c, const char *addr, const char *dsn_orcpt, un
 	p->notify = notify;
 	c->last_rcpt = arena_strdup(&c->msg->arena, addr);
 	envelope_run(c);
+}
+
+uint32_t envelope_count(const struct message *m)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < m->nrcpt; i++)
+		n += m->rcpt[i].state == RCPT_TODO;
+	return n;
 }
 
 void envelope_release(struct cleanup *c)

@@ -20,6 +20,7 @@ struct map_op {			/* embedded; zeroed = idle */
 	struct strs	 addr;		/* on TABLE_FOUND; ours until end */
 	/* private: */
 	const struct rewrite_state *st;
+	const struct log_ctx *log;
 	const struct maps *maps;
 	char		*asked;		/* the address */
 	bool		 propagate;

@@ -126,7 +126,7 @@ static bool ask_local(struct find_op *f)
 static void found(struct find_op *f)
 {
 	f->value = f->op.value;
-	if (f->step == STEP_BARE || f->step == STEP_LOCAL_BARE || f->step >= STEP_AT_DOMAIN)
+	if (f->step == STEP_BARE || f->step == STEP_LOCAL_BARE)
 		f->extension = f->ext;
 	f->result = TABLE_FOUND;
 }

@@ -1,7 +1,7 @@
 /* map.c - an address through one set of maps.
- * A value is a list of addresses as in a header. "@domain" stands for the same local part there, without the extension that
- * the key lacked; each result is brought into standard form and gets that extension, where propagate_unmatched_extensions
- * wants it. */
+ * A value is a list of addresses as in a header. "@domain" stands for the same local part there. Each result is brought into
+ * standard form and gets the extension that the key lacked, where propagate_unmatched_extensions wants it. A value without any
+ * address is an error of the table. */
 #include <stdlib.h>
 
 #include "expand_room.h"
@@ -9,7 +9,7 @@
 void map_start(struct map_op *m, struct task *task, const struct rewrite_state *st, const struct log_ctx *log,
     const struct maps *maps, const char *delims, const char *addr, bool propagate)
 {
-	*m = (struct map_op){ .st = st, .maps = maps, .propagate = propagate, .asked = xstrdup(addr) };
+	*m = (struct map_op){ .st = st, .log = log, .maps = maps, .propagate = propagate, .asked = xstrdup(addr) };
 	find_start(&m->find, task, st, log, maps, delims, addr, FIND_DEFAULT);
 }
 
@@ -28,8 +28,8 @@ static void add_result(struct map_op *m, struct arena *a, const struct tok *addr
 		buf_adds(&external, ext);
 		buf_adds(&external, at != NULL ? at : "");
 		strs_add(&m->addr, external.p);
-	} else if (internal.len > 0)
-		strs_add(&m->addr, internal.p);
+	} else
+		strs_add(&m->addr, buf_str(&internal));
 	buf_release(&external);
 	buf_release(&standard);
 	buf_release(&internal);
@@ -58,7 +58,10 @@ static void take_value(struct map_op *m)
 	buf_release(&own);
 	buf_release(&quoted);
 	arena_release(&arena);
-	m->result = m->addr.n > 0 ? TABLE_FOUND : TABLE_NONE;
+	if (m->addr.n == 0) {
+		log_warn(m->log, "%s lookup of %s returns non-address result \"%s\"", maps_title(m->maps), m->asked, m->find.value);
+		m->result = TABLE_ERROR;
+	}
 }
 
 enum table_result map_poll(struct map_op *m)

@@ -51,7 +51,7 @@ enum { FIND_FULL = 1, FIND_BARE = 2 /* without extension */, FIND_LOCAL = 4 /* l
     FIND_DEFAULT = FIND_FULL | FIND_BARE | FIND_LOCAL | FIND_AT_DOMAIN };
 struct find_op {			/* embedded; zeroed = idle */
 	const char	*value;		/* on TABLE_FOUND; ours until end */
-	const char	*extension;	/* with its delimiter, when the key that matched was without it; else NULL */
+	const char	*extension;	/* with its delimiter, when the key that matched was an address without it; else NULL */
 	/* private to find.c: */
 	const struct rewrite_state *st;
 	const struct maps *maps;

@@ -72,7 +72,7 @@ static void test_virtual(void)
 	expand(true, 0, "a+ext@x.test", "d+ext@y.test c+ext@example.com");
 	expand(true, 0, "self@x.test", "self@x.test d@y.test");
 	expand(true, 0, "q@all.test", "catch@y.test");
-	expand(true, 0, "q+e@all.test", "catch+e@y.test");
+	expand(true, 0, "q+e@all.test", "catch@y.test");
 	expand(true, 0, "q+e@same.test", "q+e@y.test");
 	expand(true, 0, "user", "u2@z.test");
 	expand(true, 0, "user+x@other.example", "u2+x@z.test");
