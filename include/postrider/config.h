@@ -126,8 +126,7 @@ const struct config_address *config_addresses(const struct config *, size_t *n_r
 const struct config_address *config_proxy_addresses(const struct config *, size_t *n_r);
 
 /* For parameters that may name a file instead (myorigin; its view value is resolved already): with an absolute
- * path, the file's first line that is neither blank nor a comment; else a copy of value. Malloced; NULL: *why_r says
- * why (static). Blocking. */
+ * path, the file's first line; else a copy of value. Malloced; NULL: *why_r says why (static). Blocking. */
 char	*config_parameter_file(const char *value, const char **why_r);
 
 /* $name, ${name}, ${name?a}, ${name:b}, ${name?{a}:{b}}, ${{x} == {y} ? ...}: Postfix's macro language, with

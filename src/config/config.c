@@ -137,6 +137,18 @@ struct config *config_load(const char *dir, const struct strs *overrides, struct
 	return c;
 }
 
+struct config *config_read(const char *dir, const struct strs *overrides, bool main_cf, struct problems *syntax,
+    struct problems *rest)
+{
+	struct config *c = config_new(dir);
+
+	if (main_cf)
+		read_main(c, overrides, syntax);
+	read_master(c, rest);
+	scopes_build(c, rest);
+	return c;
+}
+
 struct config *config_load_main(const char *dir, struct problems *problems)
 {
 	struct config *c = config_new(dir);
@@ -246,7 +258,7 @@ const char *view_lookup(const struct view *v, const char *name)
 
 char *config_parameter_file(const char *value, const char **why_r)
 {
-	char *text, *cursor, *line;
+	char *text, *line;
 
 	if (*value != '/')
 		return xstrdup(value);
@@ -255,15 +267,8 @@ char *config_parameter_file(const char *value, const char **why_r)
 		    errno == EACCES ? "cannot open file: Permission denied" : "cannot read file";
 		return NULL;
 	}
-	for (cursor = text; (line = str_tok(&cursor, "\n")) != NULL;) {
-		line = str_trim(line);
-		if (*line != '\0' && *line != '#') {
-			line = xstrdup(line);
-			free(text);
-			return line;
-		}
-	}
+	text[strcspn(text, "\n")] = '\0';
+	line = xstrdup(str_trim(text));
 	free(text);
-	*why_r = "file is empty";
-	return NULL;
+	return line;
 }

@@ -54,6 +54,9 @@ int	sym_find(const struct config *, const char *name);	/* -1: nobody mentions it
 int	sym_intern(struct config *, const char *name);
 void	problem_once(struct problems *, enum problem_level, const char *file, int line, const char *fmt, ...) PRINTF(5, 6);
 
+/* For postconf: main.cf's syntax errors apart from all others; main_cf: read it at all. */
+struct config *config_read(const char *dir, const struct strs *overrides, bool main_cf, struct problems *syntax,
+	    struct problems *rest);
 /* Reading. false: cannot be used (a FATAL was added). */
 bool	maincf_parse(struct config *, const char *text, size_t len, struct problems *);
 bool	mastercf_parse(struct config *, const char *text, size_t len, const char *file, struct problems *);

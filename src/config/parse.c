@@ -169,16 +169,20 @@ static void arguments(struct reader *r, struct master_entry *e, bool options)
 {
 	struct strs words = { 0 };
 	const char *why;
-	char *word, *p;
+	char *word, *p, *shown;
 	size_t i;
 
 	while ((word = str_tok_brace(&r->cursor, BLANKS)) != NULL) {
+		shown = xstrdup(word);
 		if (*word == '{' && (why = str_extpar(&word)) != NULL) {
-			problem_add(r->problems, PROBLEM_FATAL, r->file, r->line, "%s", why);
+			problem_add(r->problems, PROBLEM_FATAL, r->file, r->line, "%s in \"%s\"", why, shown);
 			r->bad = true;
-			break;
+		} else {
+			strs_add(&words, word);
 		}
-		strs_add(&words, word);
+		free(shown);
+		if (r->bad)
+			break;
 	}
 	for (i = 0; i < words.n && options; i++) {
 		word = words.v[i];
@@ -197,7 +201,7 @@ static void arguments(struct reader *r, struct master_entry *e, bool options)
 		} else if (i + 1 < words.n) {
 			override(r, e, words.v[++i]);
 		} else {
-			problem_add(r->problems, PROBLEM_FATAL, r->file, r->line, "option requires an argument -- 'o'");
+			problem_add(r->problems, PROBLEM_FATAL, r->file, r->line, "invalid option: o");
 			r->bad = true;
 		}
 	}
@@ -223,8 +227,10 @@ static bool entry_parse(struct reader *r, struct master_entry *e)
 		r->bad = true;
 	}
 	e->private_ = flag(r, "private");
-	if (e->type == MASTER_INET && e->private_ == 'y')
-		bad_field(r, "private", "y");
+	if (e->type == MASTER_INET && e->private_ != 'n' && !r->bad) {
+		problem_add(r->problems, PROBLEM_FATAL, r->file, r->line, "inet service cannot be private");
+		r->bad = true;
+	}
 	e->unpriv = flag(r, "unprivileged");
 	e->chroot_ = flag(r, "chroot");
 	e->wakeup = field(r, "wakeup_time");
