@@ -12,9 +12,11 @@
 int apply_begin(struct apply *a, struct db *db)
 {
 	struct buf row = a->row;
+	int rc;
 
 	*a = (struct apply){ .db = db, .row = row };
-	return mdb_txn_begin(db->env, NULL, 0, &a->t);
+	rc = db_sync_found(db);
+	return rc == 0 ? mdb_txn_begin(db->env, NULL, 0, &a->t) : rc;
 }
 
 static void close_cursors(struct apply *a)

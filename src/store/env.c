@@ -6,8 +6,8 @@
  *
  * LMDB makes a new file's first pages without a barrier: after a power cut it may find a file that is none of its
  * own and refuse it for ever. So the file gets its name when it is whole and on the disk. And what is found at open is
- * synced before it is built upon: after a meta page that could not be written the cache shows the one before, the disk
- * perhaps the newer one, whose pages the next transaction would overwrite.
+ * synced before it is built upon (db_sync_found()): after a meta page that could not be written the cache shows the
+ * one before, the disk perhaps the newer one, whose pages the next transaction would overwrite.
  *
  * Counts are exact without counting: messages is the number of rows of its table, deferred and hold ride in meta
  * and are written only by transactions that change them, so in-and-out mail pays nothing for them. */
@@ -205,9 +205,7 @@ char *db_open(struct db *db, const char *dir, int64_t map_bytes, unsigned how)
 	if (file_on_nfs(dir))
 		return xasprintf("%s: the queue cannot be on NFS: neither locks nor memory maps are safe there", dir);
 	*db = (struct db){ .dir = xstrdup(dir), .map_bytes = (size_t)MAX(map_bytes, MAP_LEAST), .how = how };
-	if ((rc = open_env(db)) == 0 && (how & DB_READ_ONLY) == 0)
-		rc = mdb_env_sync(db->env, 1);
-	if (rc != 0) {
+	if ((rc = open_env(db)) != 0) {
 		why = why_not(dir, "cannot open the queue", rc);
 		db_close(db);
 		return why;
@@ -220,6 +218,14 @@ char *db_open(struct db *db, const char *dir, int64_t map_bytes, unsigned how)
 	if ((why = open_tables(db)) != NULL)
 		db_close(db);
 	return why;
+}
+
+int db_sync_found(struct db *db)
+{
+	int rc = db->synced ? 0 : mdb_env_sync(db->env, 1);
+
+	db->synced = rc == 0;
+	return rc;
 }
 
 void db_close(struct db *db)
