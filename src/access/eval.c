@@ -25,9 +25,9 @@ static const unsigned char plan_connect[] = { PH_CLIENT, PH_END };
 static const unsigned char plan_helo[] = { PH_HELO, PH_END };
 static const unsigned char plan_mail[] = { PH_SENDER, PH_SENDER_LISTED, PH_END };
 /* Two orders of relay and recipient lists; the delayed stages are the first four. */
-static const unsigned char plan_rcpt[2][8] = {
-	{ PH_CLIENT, PH_HELO, PH_SENDER, PH_SENDER_LISTED, PH_RECIPIENT, PH_RELAY, PH_DEFERRED, PH_RCPT_LISTED },
-	{ PH_CLIENT, PH_HELO, PH_SENDER, PH_SENDER_LISTED, PH_RELAY, PH_RECIPIENT, PH_DEFERRED, PH_RCPT_LISTED },
+static const unsigned char plan_rcpt[2][9] = {
+	{ PH_CLIENT, PH_HELO, PH_SENDER, PH_SENDER_LISTED, PH_RECIPIENT, PH_RELAY, PH_DEFERRED, PH_RCPT_LISTED, PH_END },
+	{ PH_CLIENT, PH_HELO, PH_SENDER, PH_SENDER_LISTED, PH_RELAY, PH_RECIPIENT, PH_DEFERRED, PH_RCPT_LISTED, PH_END },
 };
 static const unsigned char plan_data[] = { PH_DATA, PH_DEFERRED, PH_END };
 static const unsigned char plan_eod[] = { PH_EOD, PH_DEFERRED, PH_END };
@@ -233,13 +233,6 @@ static void phase_leave(struct access_run *r, enum phase ph)
 	}
 }
 
-static bool plan_over(const struct access_run *r)
-{
-	const unsigned char *rcpt = plan_rcpt[r->lists->relay_first];
-
-	return r->phase == rcpt + sizeof(plan_rcpt[0]) || *r->phase == PH_END;
-}
-
 static void run_go(struct access_run *r)
 {
 	struct access_op *op = r->op;
@@ -248,7 +241,7 @@ static void run_go(struct access_run *r)
 		enum phase ph;
 		enum verdict v;
 
-		if (plan_over(r)) {
+		if (*r->phase == PH_END) {
 			op->verdict = ACCESS_PASS;
 			break;
 		}

@@ -3,22 +3,49 @@
 #include "session.h"
 #include <postrider/address.h>
 
+static int hex(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* RFC 3461 xtext as Postfix takes it: a "+00" is no error, the text ends there. */
+bool xtext_text(struct buf *out, const char *value)
+{
+	bool cut = false;
+
+	buf_adds(out, "");
+	for (; *value != '\0'; value++) {
+		char c = *value;
+
+		if (c == '+') {
+			if (hex(value[1]) < 0 || hex(value[2]) < 0)
+				return false;
+			c = (char)(hex(value[1]) << 4 | hex(value[2]));
+			value += 2;
+		}
+		cut |= c == '\0';
+		if (!cut)
+			buf_addc(out, c);
+	}
+	return true;
+}
+
 bool attr_split(struct session *s, struct command *c, struct token *t, const char **name_r, char **value_r)
 {
 	char *eq = strchr(t->text, '=');
 	struct buf b = { 0 };
 
 	if (eq == NULL || eq[1] == '\0') {
-		refuse(s, "501 5.5.4 Error: attribute=value expected");
+		protocol_error(s, "501 5.5.4 Error: attribute=value expected");
 		return false;
 	}
 	*eq++ = '\0';
 	if (strlen(eq) > 255) {
-		refuse(s, "501 5.5.4 Error: attribute value too long");
+		protocol_error(s, "501 5.5.4 Error: attribute value too long");
 		return false;
 	}
 	*name_r = t->text;
-	*value_r = arena_strdup(&c->arena, buf_add_unxtext(&b, eq) ? buf_str(&b) : eq);
+	*value_r = arena_strdup(&c->arena, xtext_text(&b, eq) ? buf_str(&b) : eq);
 	str_printable(*value_r, '?');
 	buf_release(&b);
 	return true;

@@ -11,11 +11,11 @@ enum { STEP_SYNTAX, STEP_RULES };
 static enum cmd_result syntax(struct session *s, struct command *c, int64_t *size_r, bool *last_r)
 {
 	if (s->discard & EHLO_CHUNKING)
-		return refuse(s, "521 5.5.1 Error: command not implemented");
+		return protocol_error(s, "521 5.5.1 Error: command not implemented");
 	*last_r = c->argc == 3;
 	if (c->argc < 2 || c->argc > 3 || strspn(c->argv[1].text, "0123456789") != strlen(c->argv[1].text) ||
 	    !str_to_int(c->argv[1].text, 0, INT64_MAX, size_r) || (*last_r && !str_ieq(c->argv[2].text, "LAST")))
-		return refuse(s, "521 5.5.4 Syntax: BDAT count [LAST]");
+		return protocol_error(s, "521 5.5.4 Syntax: BDAT count [LAST]");
 	return CMD_OK;
 }
 

@@ -7,15 +7,15 @@ enum { STEP_SYNTAX, STEP_RULES };
 static enum cmd_result syntax(struct session *s, struct command *c)
 {
 	if (s->bdat != BDAT_NONE)
-		return refuse(s, "503 5.5.1 Error: DATA after BDAT");
+		return protocol_error(s, "503 5.5.1 Error: DATA after BDAT");
 	if (s->trans == NULL)
-		return refuse(s, "503 5.5.1 Error: need RCPT command");
+		return protocol_error(s, "503 5.5.1 Error: need RCPT command");
 	if (s->trans->rcpt_count == 0) {
 		reply(s, "554 5.5.1 Error: no valid recipients");
 		return CMD_BAD;
 	}
 	if (c->argc != 1)
-		return refuse(s, "501 5.5.4 Syntax: DATA");
+		return protocol_error(s, "501 5.5.4 Syntax: DATA");
 	return CMD_OK;
 }
 

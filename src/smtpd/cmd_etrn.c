@@ -3,7 +3,7 @@
 #include <postrider/address.h>
 #include <postrider/qmgr.h>
 
-enum { STEP_SYNTAX, STEP_RULES };
+enum { STEP_SYNTAX, STEP_RULES, STEP_FLUSH };
 
 static bool valid_site(const char *site)
 {
@@ -20,13 +20,13 @@ static enum cmd_result syntax(struct session *s, struct command *c)
 		return CMD_BAD;
 	}
 	if (s->trans != NULL)
-		return refuse(s, "503 Error: MAIL transaction in progress");
+		return protocol_error(s, "503 Error: MAIL transaction in progress");
 	if (c->argc != 2)
-		return refuse(s, "500 Syntax: ETRN domain");
+		return protocol_error(s, "500 Syntax: ETRN domain");
 	if (c->argv[1].text[0] == '@' || c->argv[1].text[0] == '#')
 		c->argv[1].text++;
 	if (!valid_site(c->argv[1].text))
-		return refuse(s, "501 Error: invalid parameter syntax");
+		return protocol_error(s, "501 Error: invalid parameter syntax");
 	if (s->stand_alone) {
 		log_warn(&s->log, "do not use ETRN in \"sendmail -bs\" mode");
 		reply(s, "458 Unable to queue messages");
@@ -35,39 +35,68 @@ static enum cmd_result syntax(struct session *s, struct command *c)
 	return CMD_OK;
 }
 
-static enum cmd_result flush(struct session *s, const char *site)
+/* RFC 1985 4.2: 459 when the server refuses, 458 when it cannot. */
+static enum cmd_result flush(struct session *s, struct command *c)
 {
-	if (qmgr_flush_site(site)) {
-		reply(s, "250 Queuing started");
-		return CMD_OK;
+	const char *site = c->argv[1].text;
+
+	switch (match_poll(&c->match)) {
+	case MATCH_WAIT:
+		return CMD_WAIT;
+	case MATCH_YES:
+		if (qmgr_flush_site(site)) {
+			reply(s, "250 Queuing started");
+			return CMD_OK;
+		}
+		/* fallthrough */
+	case MATCH_NO:
+		log_warn(&s->log, "reject: ETRN %.100s... from %s", site, s->client);
+		reply(s, "459 <%s>: service unavailable", site);
+		return CMD_BAD;
+	case MATCH_ERROR:
+		break;
 	}
-	/* RFC 1985 4.2: 459 when the server refuses. */
-	log_warn(&s->log, "reject: ETRN %.100s... from %s", site, s->client);
-	reply(s, "459 <%s>: service unavailable", site);
+	log_warn(&s->log, "unable to talk to fast flush service");
+	reply(s, "458 Unable to queue messages");
+	return CMD_BAD;
+}
+
+static enum cmd_result rules(struct session *s, struct command *c)
+{
+	enum access_verdict v = access_poll(&c->access);
+
+	if (v == ACCESS_WAIT)
+		return CMD_WAIT;
+	note_error(s, c->access.error_class);
+	if (v == ACCESS_PASS)
+		return CMD_OK;
+	if (v == ACCESS_HANGUP)
+		s->quiet = s->hangup = true;
+	else
+		reply_text(s, c->access.reply);
 	return CMD_BAD;
 }
 
 enum cmd_result cmd_etrn(struct session *s, struct command *c)
 {
 	enum cmd_result r;
-	enum access_verdict v;
 
-	if (c->step == STEP_SYNTAX) {
+	switch (c->step) {
+	case STEP_SYNTAX:
 		if ((r = syntax(s, c)) != CMD_OK)
 			return r;
 		session_facts(s, &c->facts);
 		c->facts.etrn_name = c->argv[1].text;
 		access_start(&c->access, &s->task, s->conf->access, ACCESS_ETRN, &c->facts, &s->memory, NULL);
 		c->step = STEP_RULES;
+		/* fallthrough */
+	case STEP_RULES:
+		if ((r = rules(s, c)) != CMD_OK)
+			return r;
+		match_start(&c->match, &s->task, &s->log, s->conf->flush_domains, c->argv[1].text, NULL);
+		c->step = STEP_FLUSH;
+		/* fallthrough */
+	default:
+		return flush(s, c);
 	}
-	if ((v = access_poll(&c->access)) == ACCESS_WAIT)
-		return CMD_WAIT;
-	note_error(s, c->access.error_class);
-	if (v == ACCESS_PASS)
-		return flush(s, c->argv[1].text);
-	if (v == ACCESS_HANGUP)
-		s->quiet = s->hangup = true;
-	else
-		reply_text(s, c->access.reply);
-	return CMD_BAD;
 }

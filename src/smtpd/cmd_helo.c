@@ -34,7 +34,7 @@ static enum cmd_result greeted(struct session *s, struct command *c, const char 
 
 	if (c->step == STEP_SYNTAX) {
 		if (c->argc < 2)
-			return refuse(s, syntax);
+			return protocol_error(s, syntax);
 		session_facts(s, &c->facts);
 		c->facts.helo = argument(c);
 		c->step = STEP_RULES;
@@ -113,7 +113,7 @@ static void log_discarded(struct session *s)
 
 	if (s->discard == 0 || (s->discard & (EHLO_SILENT | EHLO_ENHANCEDSTATUSCODES)))
 		return;
-	ehlo_mask_names(&names, s->discard);
+	keyword_names(&names, s->discard);
 	log_info(&s->log, "discarding EHLO keywords: %s", buf_str(&names));
 	buf_release(&names);
 }

@@ -22,13 +22,13 @@ static bool printable(const char *p)
 
 static enum cmd_result dsn_off(struct session *s)
 {
-	return refuse(s, "501 5.7.1 DSN support is disabled");
+	return protocol_error(s, "501 5.7.1 DSN support is disabled");
 }
 
 static enum cmd_result param_size(struct session *s, const char *value)
 {
 	if (!all_digits(value))
-		return refuse(s, "501 5.5.4 Bad message size syntax");
+		return protocol_error(s, "501 5.5.4 Bad message size syntax");
 	if (!str_to_int(value, 0, INT64_MAX, &s->msg_size)) {
 		s->msg_size = -1;
 		note_error(s, ACCESS_ERR_POLICY);
@@ -43,7 +43,7 @@ static enum cmd_result param_ret(struct session *s, const char *value)
 	if (s->discard & EHLO_DSN)
 		return dsn_off(s);
 	if (s->dsn_ret != DSN_RET_NONE || !(str_ieq(value, "FULL") || str_ieq(value, "HDRS")))
-		return refuse(s, "501 5.5.4 Bad RET parameter syntax");
+		return protocol_error(s, "501 5.5.4 Bad RET parameter syntax");
 	s->dsn_ret = str_ieq(value, "FULL") ? DSN_RET_FULL : DSN_RET_HDRS;
 	return CMD_OK;
 }
@@ -55,11 +55,11 @@ static enum cmd_result param_envid(struct session *s, struct command *c, const c
 
 	if (s->discard & EHLO_DSN)
 		return dsn_off(s);
-	ok = c->envid == NULL && *value != '\0' && buf_add_unxtext(&text, value) && printable(buf_str(&text));
+	ok = c->envid == NULL && *value != '\0' && xtext_text(&text, value) && printable(buf_str(&text));
 	if (ok)
 		c->envid = arena_strdup(&c->arena, buf_str(&text));
 	buf_release(&text);
-	return ok ? CMD_OK : refuse(s, "501 5.5.4 Bad ENVID parameter syntax");
+	return ok ? CMD_OK : protocol_error(s, "501 5.5.4 Bad ENVID parameter syntax");
 }
 
 /* XVERP or XVERP=+= */
@@ -123,9 +123,9 @@ static enum cmd_result syntax(struct session *s, struct command *c)
 		return CMD_BAD;
 	}
 	if (s->trans != NULL)
-		return refuse(s, "503 5.5.1 Error: nested MAIL command");
+		return protocol_error(s, "503 5.5.1 Error: nested MAIL command");
 	if (c->argc < 3 || !str_ieq(c->argv[1].text, "from:"))
-		return refuse(s, "501 5.5.4 Syntax: MAIL FROM:<address>");
+		return protocol_error(s, "501 5.5.4 Syntax: MAIL FROM:<address>");
 	for (size_t i = 3; i < c->argc; i++)
 		if (utf8_offered(s) && str_ieq(c->argv[i].text, "SMTPUTF8"))
 			s->smtputf8 = true;
@@ -162,10 +162,12 @@ static enum cmd_result parameters(struct session *s, struct command *c)
 
 static enum cmd_result check_room(struct session *s, struct command *c)
 {
+	int64_t limit = view_long(s->view, message_size_limit);
 	struct store_stats st;
 	struct buf text = { 0 };
 
-	if (store_has_room(s->msg_size))
+	/* as Postfix: room for one and a half of the largest message, whatever SIZE= said of this one */
+	if (store_has_room(limit + limit / 2))
 		return CMD_OK;
 	store_stats(&st);
 	access_reject(&text, &c->facts, 452, "4.3.1", "Insufficient system storage");
@@ -234,9 +236,9 @@ enum cmd_result cmd_mail(struct session *s, struct command *c)
 		case ADDR_WAIT:
 			return CMD_WAIT;
 		case ADDR_BAD:
-			return refuse(s, "501 5.1.7 Bad sender address syntax");
+			return protocol_error(s, "501 5.1.7 Bad sender address syntax");
 		case ADDR_NEEDS_UTF8:
-			return refuse(s, "553 5.6.7 Must declare SMTPUTF8 to send unicode address");
+			return protocol_error(s, "553 5.6.7 Must declare SMTPUTF8 to send unicode address");
 		case ADDR_OK:
 			break;
 		}

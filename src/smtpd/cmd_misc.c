@@ -4,7 +4,7 @@
 enum cmd_result cmd_rset(struct session *s, struct command *c)
 {
 	if (c->argc != 1)
-		return refuse(s, "501 5.5.4 Syntax: RSET");
+		return protocol_error(s, "501 5.5.4 Syntax: RSET");
 	session_reset(s);
 	reply(s, "250 2.0.0 Ok");
 	return CMD_OK;
@@ -26,11 +26,11 @@ enum cmd_result cmd_quit(struct session *s, struct command *c UNUSED)
 enum cmd_result cmd_starttls(struct session *s, struct command *c)
 {
 	if (c->argc != 1)
-		return refuse(s, "501 5.5.4 Syntax: STARTTLS");
-	return refuse(s, "502 5.5.1 Error: command not implemented");
+		return protocol_error(s, "501 5.5.4 Syntax: STARTTLS");
+	return protocol_error(s, "502 5.5.1 Error: command not implemented");
 }
 
 enum cmd_result cmd_auth(struct session *s, struct command *c UNUSED)
 {
-	return refuse(s, "503 5.5.1 Error: authentication not enabled");
+	return protocol_error(s, "503 5.5.1 Error: authentication not enabled");
 }

@@ -7,7 +7,7 @@ enum { STEP_SYNTAX, STEP_ADDRESS, STEP_RULES };
 
 static enum cmd_result dsn_off(struct session *s)
 {
-	return refuse(s, "501 5.7.1 DSN support is disabled");
+	return protocol_error(s, "501 5.7.1 DSN support is disabled");
 }
 
 /* RFC 3461 4.1: NEVER alone, or a list of the others. 0: neither. */
@@ -40,7 +40,7 @@ static enum cmd_result param_notify(struct session *s, struct command *c, const 
 	if (s->discard & EHLO_DSN)
 		return dsn_off(s);
 	if (c->notify != 0 || (c->notify = notify_mask(value)) == 0)
-		return refuse(s, "501 5.5.4 Error: Bad NOTIFY parameter syntax");
+		return protocol_error(s, "501 5.5.4 Error: Bad NOTIFY parameter syntax");
 	return CMD_OK;
 }
 
@@ -90,12 +90,12 @@ static enum cmd_result param_orcpt(struct session *s, struct command *c, const c
 		return dsn_off(s);
 	if (c->orcpt == NULL && semi != NULL && semi > value) {
 		buf_add(&text, value, (size_t)(semi - value) + 1);
-		ok = str_iprefix(value, "utf-8;") ? decode_uxtext(&text, semi + 1) : buf_add_unxtext(&text, semi + 1);
+		ok = str_iprefix(value, "utf-8;") ? decode_uxtext(&text, semi + 1) : xtext_text(&text, semi + 1);
 	}
 	if (ok)
 		c->orcpt = arena_strdup(&c->arena, text.p);
 	buf_release(&text);
-	return ok ? CMD_OK : refuse(s, "501 5.5.4 Error: Bad ORCPT parameter syntax");
+	return ok ? CMD_OK : protocol_error(s, "501 5.5.4 Error: Bad ORCPT parameter syntax");
 }
 
 static enum cmd_result parameters(struct session *s, struct command *c)
@@ -122,11 +122,11 @@ static enum cmd_result parameters(struct session *s, struct command *c)
 static enum cmd_result syntax(struct session *s, struct command *c)
 {
 	if (s->trans == NULL)
-		return refuse(s, "503 5.5.1 Error: need MAIL command");
+		return protocol_error(s, "503 5.5.1 Error: need MAIL command");
 	if (s->bdat != BDAT_NONE)	/* RFC 3030 2: once a chunk came the envelope is closed */
-		return refuse(s, "503 5.5.1 Error: RCPT after BDAT");
+		return protocol_error(s, "503 5.5.1 Error: RCPT after BDAT");
 	if (c->argc < 3 || !str_ieq(c->argv[1].text, "to:"))
-		return refuse(s, "501 5.5.4 Syntax: RCPT TO:<address>");
+		return protocol_error(s, "501 5.5.4 Syntax: RCPT TO:<address>");
 	return CMD_OK;
 }
 
@@ -179,9 +179,9 @@ enum cmd_result cmd_rcpt(struct session *s, struct command *c)
 		case ADDR_WAIT:
 			return CMD_WAIT;
 		case ADDR_BAD:
-			return refuse(s, "501 5.1.3 Bad recipient address syntax");
+			return protocol_error(s, "501 5.1.3 Bad recipient address syntax");
 		case ADDR_NEEDS_UTF8:
-			return refuse(s, "553 5.6.7 Must declare SMTPUTF8 to send unicode address");
+			return protocol_error(s, "553 5.6.7 Must declare SMTPUTF8 to send unicode address");
 		case ADDR_OK:
 			break;
 		}

@@ -39,7 +39,7 @@ static enum addr_result address(struct session *s, struct command *c)
 	bool outer = s->smtputf8;
 	enum addr_result r;
 
-	s->smtputf8 |= c->utf8;
+	s->smtputf8 = c->utf8;
 	r = addr_poll(s, c, &c->argv[1], false, false);
 	s->smtputf8 = outer;
 	return r;
@@ -67,9 +67,9 @@ enum cmd_result cmd_vrfy(struct session *s, struct command *c)
 		case ADDR_WAIT:
 			return CMD_WAIT;
 		case ADDR_BAD:
-			return refuse(s, "501 5.1.3 Bad recipient address syntax");
+			return protocol_error(s, "501 5.1.3 Bad recipient address syntax");
 		case ADDR_NEEDS_UTF8:
-			return refuse(s, "553 5.6.7 Must declare SMTPUTF8 to send unicode address");
+			return protocol_error(s, "553 5.6.7 Must declare SMTPUTF8 to send unicode address");
 		case ADDR_OK:
 			break;
 		}

@@ -124,9 +124,9 @@ enum cmd_result cmd_xclient(struct session *s, struct command *c)
 	struct given got = { 0 };
 
 	if (s->trans != NULL)
-		return refuse(s, "503 5.5.1 Error: MAIL transaction in progress");
+		return protocol_error(s, "503 5.5.1 Error: MAIL transaction in progress");
 	if (c->argc < 2)
-		return refuse(s, "501 5.5.4 Syntax: XCLIENT attribute=value...");
+		return protocol_error(s, "501 5.5.4 Syntax: XCLIENT attribute=value...");
 	if (s->xclient_unsure)
 		return cannot_tell(s, "XCLIENT");
 	if (!s->xclient_ok) {

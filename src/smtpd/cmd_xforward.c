@@ -137,9 +137,9 @@ enum cmd_result cmd_xforward(struct session *s, struct command *c)
 	struct forward *f;
 
 	if (s->trans != NULL)
-		return refuse(s, "503 5.5.1 Error: MAIL transaction in progress");
+		return protocol_error(s, "503 5.5.1 Error: MAIL transaction in progress");
 	if (c->argc < 2)
-		return refuse(s, "501 5.5.4 Syntax: XFORWARD attribute=value...");
+		return protocol_error(s, "501 5.5.4 Syntax: XFORWARD attribute=value...");
 	if (s->xforward_unsure)
 		return cannot_tell(s, "XFORWARD");
 	if (!s->xforward_ok) {

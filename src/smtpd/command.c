@@ -1,7 +1,7 @@
 /* command.c - one line from the client: read, told apart, handed to its verb.
  *
  * A line may be long, may hold NULs, 8-bit bytes or a bare LF; what is too long is cut at line_length_limit and the
- * rest thrown away, NULs become blanks. A client that talks ahead where it must wait (RFC 2920: nothing may follow
+ * rest thrown away, and a NUL ends it. A client that talks ahead where it must wait (RFC 2920: nothing may follow
  * EHLO, DATA, NOOP, VRFY in one go, and nothing at all after HELO) is out of step with us: what it takes for our
  * replies is not what we said, so it is told and dropped (smtpd_forbid_unauth_pipelining). */
 #include "session.h"
@@ -37,13 +37,14 @@ void command_end(struct session *s)
 	if (c == NULL)
 		return;
 	access_end(&c->access);
+	match_end(&c->match);
 	resolve_end(&c->addr.resolve);
 	buf_release(&c->addr.addr);
 	a = c->arena;		/* the command lies in it */
 	arena_release(&a);
 }
 
-enum cmd_result refuse(struct session *s, const char *text)
+enum cmd_result protocol_error(struct session *s, const char *text)
 {
 	note_error(s, ACCESS_ERR_PROTOCOL);
 	reply_text(s, text);
@@ -51,18 +52,6 @@ enum cmd_result refuse(struct session *s, const char *text)
 }
 
 /* ---- reading ---------------------------------------------------------------------------------------- */
-/* A line as text: without its CR, NULs turned to blanks. */
-static char *line_text(struct arena *a, const struct slice *l, size_t len)
-{
-	char *text = arena_alloc(a, len + 1);
-
-	memcpy(text, l->p, len);
-	for (char *p = text; (p = memchr(p, '\0', (size_t)(text + len - p))) != NULL; p++)
-		*p = ' ';
-	text[len] = '\0';
-	return text;
-}
-
 static bool bare_lf_refused(struct session *s)
 {
 	struct access_facts f;
@@ -127,7 +116,7 @@ static void unknown_command(struct session *s, struct command *c)
 		return;
 	}
 	if (s->denied == NULL)
-		refuse(s, "500 5.5.2 Error: command not recognized");
+		protocol_error(s, "500 5.5.2 Error: command not recognized");
 	else
 		reply(s, "503 5.7.0 Error: access denied for %s", s->client);
 	s->errors++;
@@ -197,7 +186,7 @@ static const struct verb *verb_find(const char *word)
 static bool dispatch(struct session *s, struct command *c)
 {
 	if (c->argc == 0) {
-		refuse(s, "500 5.5.2 Error: bad syntax");
+		protocol_error(s, "500 5.5.2 Error: bad syntax");
 		s->errors++;
 		return false;
 	}
@@ -226,7 +215,7 @@ static struct command *command_new(struct session *s, const struct slice *l, siz
 	struct command *c = arena_alloc(&a, sizeof(*c));
 	struct token argv[ARGS_MAX];
 
-	c->line = filtered(s, &a, line_text(&a, l, len));
+	c->line = filtered(s, &a, arena_strndup(&a, l->p, strnlen(l->p, len)));
 	c->argc = tokenize(&a, c->line, argv, ARGS_MAX);
 	c->argv = arena_alloc(&a, (c->argc + 1) * sizeof(*argv));
 	memcpy(c->argv, argv, c->argc * sizeof(*argv));
@@ -244,9 +233,11 @@ static void line_in(struct session *s, const struct slice *l, bool whole)
 		return;
 	if (whole && crlf)
 		len--;
+	while (whole && lenient_lines(s) && len > 0 && l->p[len - 1] == '\r')
+		len--;
 	s->cmd = command_new(s, l, len);
 	if (view_bool(s->view, smtputf8_enable) && !str_is_utf8(s->cmd->line, strlen(s->cmd->line))) {
-		refuse(s, "500 5.5.2 Error: bad UTF-8 syntax");
+		protocol_error(s, "500 5.5.2 Error: bad UTF-8 syntax");
 		s->errors++;
 	} else if (dispatch(s, s->cmd)) {
 		return;
@@ -339,8 +330,8 @@ static enum addr_result addr_parse(struct session *s, struct command *c, const s
 	if (t->bad)
 		return ADDR_BAD;
 	p = address_from_path(&op->addr, t->text, strict, allow_empty, &rest);
-	if (p != PATH_OK)
-		return addr_bad(s, t->text, p == PATH_BAD);
+	if (p != PATH_OK || rest[strspn(rest, " \t")] != '\0')
+		return addr_bad(s, t->text, p == PATH_BAD || p == PATH_OK);
 	buf_adds(&op->addr, "");
 	if (view_bool(s->view, strict_smtputf8) && !s->smtputf8 && !str_is_ascii(buf_str(&op->addr)))
 		return ADDR_NEEDS_UTF8;

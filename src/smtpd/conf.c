@@ -12,7 +12,7 @@ static const struct { const char *word, *name; unsigned bit; } keywords[] = {
 };
 
 /* Words that are no keyword are passed over, as in Postfix. */
-unsigned ehlo_mask(const char *words)
+unsigned keyword_mask(const char *words)
 {
 	char *copy = xstrdup(words), *cursor = copy, *word;
 	unsigned mask = 0;
@@ -25,7 +25,7 @@ unsigned ehlo_mask(const char *words)
 	return mask;
 }
 
-void ehlo_mask_names(struct buf *out, unsigned mask)
+void keyword_names(struct buf *out, unsigned mask)
 {
 	for (size_t i = 0; i < NELEM(keywords); i++)
 		if (mask & keywords[i].bit)
@@ -87,6 +87,8 @@ void *conf_compile(struct service *s, struct problems *problems)
 	c->verp = HOSTS(smtpd_authorized_verp_clients);
 	c->no_limits = HOSTS(smtpd_client_event_limit_exceptions);
 	c->bare_lf_except = HOSTS(smtpd_forbid_bare_newline_exclusions);
+	c->flush_domains = match_list_new(t, MATCH_DOMAIN, "fast_flush_domains", view_str(v, fast_flush_domains),
+	    match_parent_style(parents, "fast_flush_domains"), problems);
 	c->noop_cmds = WORDS(smtpd_noop_commands);
 	c->forbidden_cmds = WORDS(smtpd_forbidden_commands);
 #undef HOSTS
@@ -95,7 +97,7 @@ void *conf_compile(struct service *s, struct problems *problems)
 	    0, problems);
 	c->footer_maps = maps_new(t, "smtpd_reject_footer_maps", view_str(v, smtpd_reject_footer_maps), TABLE_FOLD, problems);
 	c->command_filter = maps_new(t, "smtpd_command_filter", view_str(v, smtpd_command_filter), TABLE_FOLD, problems);
-	c->discard = ehlo_mask(view_str(v, smtpd_discard_ehlo_keywords));
+	c->discard = keyword_mask(view_str(v, smtpd_discard_ehlo_keywords));
 	c->bare_lf = bare_lf_mode(v, problems);
 	override_options(c, v, problems);
 	if (strchr(view_str(v, address_verify_sender), '@') != NULL || *view_str(v, address_verify_sender) == '\0')

@@ -2,7 +2,7 @@
  *
  * This is the busiest code of the server: a block from the stream is cut into lines by memchr and each line goes to
  * cleanup as it lies in the block, without a copy. Only what is odd costs more: a line longer than
- * line_length_limit goes in pieces, NULs become blanks in a copy, a chunk that ends within a line keeps the rest.
+ * line_length_limit goes in pieces, a chunk that ends within a line keeps the rest.
  *
  * Invariant 5: only <CR><LF>.<CR><LF> ends a message. With smtpd_forbid_bare_newline (normalize, reject) a lone
  * dot that is not between two CRLFs is no end, whatever other servers think of it: it is dropped, which makes what
@@ -31,7 +31,6 @@ void content_free(struct session *s)
 	if (in == NULL)
 		return;
 	buf_release(&in->part);
-	buf_release(&in->line);
 	free(in->refusal);
 	free(in);
 }
@@ -52,22 +51,17 @@ static void put(struct session *s, const char *p, size_t len, bool partial)
 	cleanup_line(s->trans->cleanup, p, len, partial);
 }
 
-static const char *without_nuls(struct content_in *in, const char *p, size_t len)
+/* As it was before line ends mattered: a bare LF ends a line, so does CR CR LF. */
+bool lenient_lines(const struct session *s)
 {
-	char *q;
-
-	buf_reset(&in->line);
-	buf_add(&in->line, p, len);
-	for (q = in->line.p; (q = memchr(q, '\0', (size_t)(in->line.p + len - q))) != NULL; q++)
-		*q = ' ';
-	return in->line.p;
+	return s->conf->bare_lf == BARE_LF_NO || s->bare_lf_ok;
 }
 
 /* A line or piece of one, without its end. False: it was the end of data. */
-static bool line(struct session *s, const char *p, size_t len, bool partial, bool nuls, bool bare_lf)
+static bool line(struct session *s, const char *p, size_t len, bool partial, bool bare_lf)
 {
 	struct content_in *in = s->content;
-	bool begins = !in->in_line, before_bare = in->prev_bare_lf, strict;
+	bool begins = !in->in_line, before_bare = in->prev_bare_lf;
 
 	in->in_line = partial;
 	if (!partial) {
@@ -75,14 +69,11 @@ static bool line(struct session *s, const char *p, size_t len, bool partial, boo
 		in->saw_bare_lf |= bare_lf;
 	}
 	if (!in->bdat && begins && len > 0 && *p == '.') {
-		strict = s->conf->bare_lf != BARE_LF_NO && !s->bare_lf_ok;
-		if (len == 1 && !partial)
-			return strict && (bare_lf || before_bare);	/* true: no end after all, but dropped */
+		if (len == 1 && !partial)	/* true: no end after all, but dropped */
+			return !lenient_lines(s) && (bare_lf || before_bare);
 		p++;		/* RFC 5321 4.5.2 */
 		len--;
 	}
-	if (nuls && memchr(p, '\0', len) != NULL)
-		p = without_nuls(in, p, len);
 	put(s, p, len, partial);
 	return true;
 }
@@ -91,7 +82,8 @@ static bool line(struct session *s, const char *p, size_t len, bool partial, boo
 static size_t lines(struct session *s, const char *p, size_t n, bool *end_r)
 {
 	size_t limit = MIN((size_t)view_int(s->view, line_length_limit), PIECE_MAX), used = 0;
-	bool nuls = memchr(p, '\0', n) != NULL;
+
+	bool lenient = lenient_lines(s);
 
 	*end_r = false;
 	while (used < n) {
@@ -103,14 +95,17 @@ static size_t lines(struct session *s, const char *p, size_t n, bool *end_r)
 			/* a piece, if it is long enough for one; its last byte may be the CR of the line's end */
 			if (n - used < limit + 2)
 				break;
-			line(s, start, limit, true, nuls, false);
+			line(s, start, limit, true, false);
 			used += limit;
 			continue;
 		}
 		len = (size_t)(nl - start);
-		crlf = len > 0 && start[len - 1] == '\r';
 		used += len + 1;
-		if (!line(s, start, len - crlf, false, nuls, !crlf)) {
+		crlf = len > 0 && start[len - 1] == '\r';
+		len -= crlf;
+		while (lenient && len > 0 && start[len - 1] == '\r')
+			len--;
+		if (!line(s, start, len, false, !crlf)) {
 			*end_r = true;
 			break;
 		}
@@ -221,6 +216,6 @@ void content_bdat_end(struct session *s)
 	struct content_in *in = s->content;
 
 	if (in->part.len > 0 && !in->too_big)
-		line(s, in->part.p, in->part.len, false, true, false);
+		line(s, in->part.p, in->part.len, false, false);
 	buf_release(&in->part);
 }

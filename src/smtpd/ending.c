@@ -63,7 +63,7 @@ bool run_bdat(struct session *s)
 		return false;
 	}
 	if (r != STREAM_OK) {
-		session_lost(s, r);
+		session_peer_lost(s, r);
 		return true;
 	}
 	if (s->content->skipping) {

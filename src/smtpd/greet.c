@@ -200,7 +200,7 @@ static bool keywords(struct session *s)
 		if ((r = maps_poll(&g->maps)) == TABLE_WAIT)
 			return false;
 		if (r == TABLE_FOUND)
-			s->discard = ehlo_mask(g->maps.value);
+			s->discard = keyword_mask(g->maps.value);
 		maps_end(&g->maps);
 	}
 	g->step = STEP_RULES;

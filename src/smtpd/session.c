@@ -200,7 +200,7 @@ void session_reset(struct session *s)
 }
 
 /* ---- the end --------------------------------------------------------------------------------------- */
-void session_lost(struct session *s, enum stream_result why)
+void session_peer_lost(struct session *s, enum stream_result why)
 {
 	if (why == STREAM_TIMEOUT) {
 		s->reason = "timeout";
@@ -350,7 +350,7 @@ static bool run_command_line(struct session *s)
 		return false;
 	}
 	if (r != STREAM_OK)
-		session_lost(s, r);
+		session_peer_lost(s, r);
 	else if (s->cmd != NULL)
 		session_enter(s, ST_RUN);
 	else if (s->state == ST_COMMAND)	/* dealt with, a reply was made */
@@ -361,7 +361,7 @@ static bool run_command_line(struct session *s)
 static bool run_command(struct session *s)
 {
 	if (stream_gone(s->stream)) {
-		session_lost(s, STREAM_ERROR);
+		session_peer_lost(s, STREAM_ERROR);
 		return true;
 	}
 	if (!command_run(s))
@@ -381,7 +381,7 @@ static bool run_data(struct session *s)
 		return false;
 	}
 	if (r != STREAM_OK) {
-		session_lost(s, r);
+		session_peer_lost(s, r);
 		return true;
 	}
 	s->where = "END-OF-MESSAGE";
@@ -392,7 +392,7 @@ static bool run_data(struct session *s)
 static bool run_penalty(struct session *s)
 {
 	if (stream_gone(s->stream)) {
-		session_lost(s, STREAM_ERROR);
+		session_peer_lost(s, STREAM_ERROR);
 		return true;
 	}
 	if (!timer_expired(&s->timer))

@@ -23,7 +23,7 @@ enum { EHLO_8BITMIME = 1, EHLO_AUTH = 2, EHLO_CHUNKING = 4, EHLO_DSN = 8, EHLO_E
 enum bare_lf { BARE_LF_NO, BARE_LF_NOTE, BARE_LF_NORMALIZE, BARE_LF_REJECT };
 struct smtpd_conf {
 	struct access_lists *access;
-	struct match_list *xclient, *xforward, *no_limits, *bare_lf_except, *verp, *noop_cmds, *forbidden_cmds;
+	struct match_list *xclient, *xforward, *no_limits, *bare_lf_except, *verp, *noop_cmds, *forbidden_cmds, *flush_domains;
 	struct maps	*discard_maps, *footer_maps, *command_filter;
 	unsigned	 discard;	/* EHLO_* */
 	enum bare_lf	 bare_lf;
@@ -34,8 +34,8 @@ struct smtpd_conf {
 };
 void	*conf_compile(struct service *, struct problems *);
 void	 conf_release(void *state);
-unsigned ehlo_mask(const char *words);
-void	 ehlo_mask_names(struct buf *out, unsigned mask);
+unsigned keyword_mask(const char *words);
+void	 keyword_names(struct buf *out, unsigned mask);
 
 /* ---- a command ------------------------------------------------------------------------------------ */
 struct session;
@@ -74,6 +74,7 @@ struct command {
 	int		 step;		/* the verb's own */
 	struct addr_op	 addr;
 	struct access_op access;
+	struct match_op	 match;
 	struct access_facts facts;
 	/* MAIL and RCPT parameters */
 	const char	*envid, *verp;
@@ -112,7 +113,6 @@ struct content_in {
 	int64_t		 chunk_size;
 	char		*refusal;	/* the reply when a skipped chunk has been read */
 	struct buf	 part;		/* BDAT: a line that the chunk cut */
-	struct buf	 line;		/* a line with NULs, being cleaned */
 	size_t		 unused;	/* DATA: bytes at the front of the stream that are no whole line yet */
 	bool		 bdat, last;	/* BDAT, with LAST */
 	bool		 skipping;	/* an error was found: the chunk is read and thrown away */
@@ -213,7 +213,7 @@ struct session {
 /* session.c */
 void	session_new(struct service *, int fd, const struct sockaddr *, socklen_t);
 void	session_enter(struct session *, enum state);
-void	session_lost(struct session *, enum stream_result);
+void	session_peer_lost(struct session *, enum stream_result);
 void	session_arm(struct session *);		/* the peer's deadline, anew */
 void	session_progress(struct session *, size_t bytes);	/* content came */
 void	session_facts(struct session *, struct access_facts *);
@@ -240,7 +240,7 @@ void	note_error(struct session *, unsigned error_class);
 enum stream_result command_read(struct session *);	/* OK: session->cmd is set, or the line was dealt with (cmd NULL) */
 bool	command_run(struct session *);			/* false: waiting */
 void	command_end(struct session *);
-enum cmd_result refuse(struct session *, const char *text);	/* a protocol error: replies, CMD_BAD */
+enum cmd_result protocol_error(struct session *, const char *text);	/* a protocol error: replies, CMD_BAD */
 
 /* trans.c */
 void	trans_new(struct session *, const char *sender);
@@ -259,6 +259,7 @@ enum stream_result content_data(struct session *);	/* OK: end of data reached */
 enum stream_result content_bdat(struct session *);	/* OK: end of the chunk reached */
 void	content_bdat_end(struct session *);		/* LAST: the line that was cut, if any */
 void	content_free(struct session *);
+bool	lenient_lines(const struct session *);	/* line ends need not be CRLF */
 
 /* ending.c: what follows the last byte of content; false: waiting */
 bool	run_bdat(struct session *);
@@ -277,6 +278,7 @@ VERB(cmd_helo); VERB(cmd_ehlo); VERB(cmd_mail); VERB(cmd_rcpt); VERB(cmd_data); 
 VERB(cmd_vrfy); VERB(cmd_etrn); VERB(cmd_quit); VERB(cmd_xclient); VERB(cmd_xforward); VERB(cmd_starttls); VERB(cmd_auth);
 /* Attribute values of XCLIENT and XFORWARD (attr.c): splits "name=value", decodes xtext. False: replied. */
 bool	attr_split(struct session *, struct command *, struct token *, const char **name_r, char **value_r);
+bool	xtext_text(struct buf *out, const char *value);
 enum cmd_result attr_bad(struct session *, const char *name, const char *value);
 bool	attr_unavailable(const char *value);
 bool	attr_address(const char *value, char *bare, size_t size);

@@ -44,8 +44,6 @@ LISTS = {
     "permit-rcpt": "smtpd_recipient_restrictions = permit\n",
     "unknown": "smtpd_recipient_restrictions = permit_mynetworks, foo, reject\n",
     "unknown-client": "smtpd_client_restrictions = foo bar\n",
-    "norelay-guard": "smtpd_relay_restrictions =\n",
-    "norelay-guard2": "smtpd_relay_restrictions =\nsmtpd_recipient_restrictions = permit_mynetworks, permit\n",
     "guard-rcpt": "smtpd_relay_restrictions =\nsmtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination\n",
     "guard-defer": "smtpd_relay_restrictions =\nsmtpd_recipient_restrictions = permit_mynetworks, defer\n",
     "guard-450": "smtpd_relay_restrictions =\nsmtpd_recipient_restrictions = permit_mynetworks, check_relay_domains\n",

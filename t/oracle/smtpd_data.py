@@ -1,5 +1,5 @@
 # Content: dots, line ends, odd bytes, and the Received: header.
-B = "relay_domains = relay.test, remote.test\nlocal_recipient_maps =\nsmtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\nsmtpd_error_sleep_time = 0\n"
+B = "relay_domains = relay.test, remote.test\nlocal_recipient_maps =\nsmtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\nsmtpd_error_sleep_time = 0\nsmtpd_forbid_unauth_pipelining = no\n"
 T = """
 EHLO mail.client.test
 MAIL FROM:<a@good.test>
