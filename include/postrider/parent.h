@@ -12,15 +12,17 @@
  *   listen ADDRESS      may be bound: "192.0.2.1:25", "[::1]:587"
  *   read PATH           may be opened for reading
  *   append PATH         log file: may be made and opened for appending
- *   queue DIR, data DIR, owner NAME, uid N, gid N, group GID (repeated), pidfile PATH, limit SECONDS (to stop) */
+ *   log PATH, facility NAME, name SYSLOG_NAME     where its own few lines go
+ *   queue DIR, data DIR, owner NAME, uid N, gid N, group GID (repeated), limit SECONDS (to stop) */
 struct parent_plan {
 	struct strs	 listen, readable, appendable;
-	char		*queue_directory, *data_directory, *owner, *pid_file;
+	char		*queue_directory, *data_directory, *owner;
+	char		*log_path, *facility, *syslog_name;	/* log_path NULL: syslog */
 	uid_t		 uid;
 	gid_t		 gid;
 	gid_t		 groups[32];
 	int		 ngroups;
-	int		 stop_limit_s;
+	uint32_t	 stop_limit_s;
 };
 
 /* Supervises until the relay has ended for good. self_fd: this program, opened before anything changed (it
@@ -36,7 +38,6 @@ int	queue_lock(const char *queue_directory, pid_t *owner_r, int *err_r);
 char	*queue_lock_reason(const char *queue_directory, pid_t owner, int err);	/* malloced text for people */
 /* queue_directory's parts and data_directory, with owners and modes (DESIGN §8); chown only as root. Blocking. */
 int	make_queue_directories(const struct parent_plan *, int *err_r);
-void	write_pid_file(const char *path);	/* for people and old scripts; nothing here ever reads it */
 /* Who holds it now: the pid (or 1 if unknown), 0 nobody, -1 with errno. */
 pid_t	queue_lock_holder(const char *queue_directory);
 

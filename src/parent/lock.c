@@ -123,12 +123,3 @@ int make_queue_directories(const struct parent_plan *p, int *err_r)
 	}
 	return 0;
 }
-
-void write_pid_file(const char *path)
-{
-	char text[16];
-	int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
-
-	if (file_replace(path, text, (size_t)n, 0644) < 0)
-		log_warn(NULL, "pid file %s: %s", path, strerror(errno));
-}

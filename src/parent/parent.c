@@ -14,10 +14,11 @@
 #include <postrider/clock.h>
 #include <postrider/file.h>
 #include <postrider/log.h>
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -56,45 +57,45 @@ static void plan_release(struct parent_plan *p)
 	free(p->queue_directory);
 	free(p->data_directory);
 	free(p->owner);
-	free(p->pid_file);
+	free(p->log_path);
+	free(p->facility);
+	free(p->syslog_name);
 	*p = (struct parent_plan){ 0 };
 }
 
 static bool plan_line(struct parent_plan *p, char *line)
 {
+	const struct { const char *key; char **text; struct strs *list; uint32_t *number; } keys[] = {
+		{ "listen", NULL, &p->listen, NULL }, { "read", NULL, &p->readable, NULL }, { "append", NULL, &p->appendable, NULL },
+		{ "queue", &p->queue_directory, NULL, NULL }, { "data", &p->data_directory, NULL, NULL },
+		{ "owner", &p->owner, NULL, NULL }, { "log", &p->log_path, NULL, NULL },
+		{ "facility", &p->facility, NULL, NULL }, { "name", &p->syslog_name, NULL, NULL },
+		{ "uid", NULL, NULL, &p->uid }, { "gid", NULL, NULL, &p->gid }, { "limit", NULL, NULL, &p->stop_limit_s },
+		{ "group", NULL, NULL, &p->groups[MIN(p->ngroups, (int)NELEM(p->groups) - 1)] },
+	};
 	char *value = strchr(line, ' ');
 	int64_t n;
 
 	if (value == NULL)
 		return false;
 	*value++ = '\0';
-	if (strcmp(line, "listen") == 0)
-		strs_add(&p->listen, value);
-	else if (strcmp(line, "read") == 0)
-		strs_add(&p->readable, value);
-	else if (strcmp(line, "append") == 0)
-		strs_add(&p->appendable, value);
-	else if (strcmp(line, "queue") == 0)
-		p->queue_directory = xstrdup(value);
-	else if (strcmp(line, "data") == 0)
-		p->data_directory = xstrdup(value);
-	else if (strcmp(line, "owner") == 0)
-		p->owner = xstrdup(value);
-	else if (strcmp(line, "pidfile") == 0)
-		p->pid_file = xstrdup(value);
-	else if (!str_to_int(value, 0, UINT32_MAX - 1, &n))
-		return false;
-	else if (strcmp(line, "uid") == 0)
-		p->uid = (uid_t)n;
-	else if (strcmp(line, "gid") == 0)
-		p->gid = (gid_t)n;
-	else if (strcmp(line, "limit") == 0)
-		p->stop_limit_s = (int)n;
-	else if (strcmp(line, "group") == 0 && p->ngroups < (int)NELEM(p->groups))
-		p->groups[p->ngroups++] = (gid_t)n;
-	else
-		return false;
-	return true;
+	for (size_t i = 0; i < NELEM(keys); i++) {
+		if (strcmp(line, keys[i].key) != 0)
+			continue;
+		if (keys[i].list != NULL) {
+			strs_add(keys[i].list, value);
+		} else if (keys[i].text != NULL) {
+			free(*keys[i].text);
+			*keys[i].text = xstrdup(value);
+		} else {
+			if (!str_to_int(value, 0, UINT32_MAX - 1, &n))
+				return false;
+			*keys[i].number = (uint32_t)n;
+			p->ngroups += strcmp(line, "group") == 0 && p->ngroups < (int)NELEM(p->groups);
+		}
+		return true;
+	}
+	return false;
 }
 
 /* Runs the reader (as root: it sees what only root may read) and parses what it prints. Its complaints go to standard
@@ -159,47 +160,36 @@ static bool plan_has(struct parent *p, const struct strs *s, const char *what)
 }
 
 /* ---- requests --------------------------------------------------------------------------------------- */
+/* "192.0.2.1:25" or "[::1]:25" */
 static int bind_text(const char *text, int *err_r)
 {
-	struct sockaddr_storage sa = { 0 };
-	struct sockaddr_in *s4 = (struct sockaddr_in *)&sa;
-	struct sockaddr_in6 *s6 = (struct sockaddr_in6 *)&sa;
+	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM }, *ai;
 	const char *colon = strrchr(text, ':');
+	bool v6 = text[0] == '[';
 	char host[64];
 	int one = 1, fd;
-	int64_t port;
-	size_t n;
 
 	*err_r = EINVAL;
-	if (colon == NULL || !str_to_int(colon + 1, 1, 65535, &port) || (n = (size_t)(colon - text)) >= sizeof(host))
+	if (colon == NULL || colon - text < 2 || colon - text >= (int)sizeof(host))
 		return -1;
-	memcpy(host, text, n);
-	host[n] = '\0';
-	if (host[0] == '[') {
-		host[n - 1] = '\0';
-		s6->sin6_family = AF_INET6;
-		s6->sin6_port = htons((uint16_t)port);
-		if (inet_pton(AF_INET6, host + 1, &s6->sin6_addr) != 1)
-			return -1;
-	} else {
-		s4->sin_family = AF_INET;
-		s4->sin_port = htons((uint16_t)port);
-		if (inet_pton(AF_INET, host, &s4->sin_addr) != 1)
-			return -1;
-	}
-	fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	str_copy(host, text + v6, (size_t)(colon - text) + 1 - 2 * v6);
+	if (getaddrinfo(host, colon + 1, &hints, &ai) != 0)
+		return -1;
+	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd >= 0) {
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-		if (sa.ss_family == AF_INET6)
+		if (v6)
 			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-		/* Listening from here on: between two relays clients queue in this backlog. */
-		if (bind(fd, (struct sockaddr *)&sa, sa.ss_family == AF_INET6 ? sizeof(*s6) : sizeof(*s4)) == 0 && listen(fd, 4096) == 0)
-			return fd;
 	}
-	*err_r = errno;
-	if (fd >= 0)
-		close(fd);
-	return -1;
+	/* Listening from here on: between two relays clients queue in this backlog. */
+	if (fd < 0 || bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(fd, 4096) < 0) {
+		*err_r = errno;
+		if (fd >= 0)
+			close(fd);
+		fd = -1;
+	}
+	freeaddrinfo(ai);
+	return fd;
 }
 
 static int request_bind(struct parent *p, const char *addr, int *err_r)
@@ -453,16 +443,29 @@ static int fail(struct parent *p, char *why)
 	return 1;
 }
 
+static char *open_log(const struct parent_plan *plan)
+{
+	struct log_target t = { .path = plan->log_path, .facility = plan->facility };
+	static char name[128];
+
+	snprintf(name, sizeof(name), "%s/postrider", plan->syslog_name != NULL ? plan->syslog_name : "postfix");
+	log_program(name);
+	return log_start(&t);
+}
+
 int parent_run(int self_fd, char *const reader_argv[], char *const relay_argv[], int ready_fd)
 {
 	struct parent p = { .self_fd = self_fd, .reader_argv = reader_argv, .relay_argv = relay_argv, .ready_fd = ready_fd, .sock = -1 };
 	sigset_t set;
 	pid_t owner;
+	char *why;
 	int rc, err;
 
 	clock_update();
 	if (!plan_read(&p))
 		return fail(&p, xstrdup("the configuration cannot be used"));
+	if ((why = open_log(&p.plan)) != NULL)
+		return fail(&p, why);
 	if (make_queue_directories(&p.plan, &err) < 0)
 		return fail(&p, xasprintf("%s: %s", p.plan.queue_directory, strerror(err)));
 	if ((p.lock_fd = queue_lock(p.plan.queue_directory, &owner, &err)) < 0)
@@ -480,12 +483,9 @@ int parent_run(int self_fd, char *const reader_argv[], char *const relay_argv[],
 	p.sig_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (p.sig_fd < 0)
 		return fail(&p, xasprintf("signalfd: %s", strerror(errno)));
-	if (p.plan.pid_file != NULL)
-		write_pid_file(p.plan.pid_file);
 	relay_start(&p);
 	rc = supervise(&p);
-	if (p.plan.pid_file != NULL)
-		unlink(p.plan.pid_file);
 	plan_release(&p.plan);
+	log_stop();
 	return rc;
 }
