@@ -27,7 +27,7 @@ for my $m (@modules) {
 			}
 			push @bad, "$f:$.: reaches into a neighbour's room" if m{^\s*#\s*include\s+".*/};
 			push @bad, "$f:$.: reads the clock" if $m ne 'base' && m{\b(?:time|gettimeofday|clock_gettime)\s*\(} && !m{^\s*[/ ]?\*} && !m{/\*.*\b(?:time|gettimeofday|clock_gettime)\s*\(};
-			push @bad, "$f:$.: resolves names behind the resolver's back" if $m !~ /^(?:service|table|config|parent)$/ && m{\b(?:getaddrinfo|gethostbyname)\s*\(} && !m{^\s*[/ ]?\*};
+			push @bad, "$f:$.: resolves names behind the resolver's back" if $m !~ /^(?:service|table|config|parent)$/ && $f !~ m{(?:own|source|self)\.c$} && m{\b(?:getaddrinfo|gethostbyname)\s*\(} && !m{^\s*[/ ]?\*};
 		}
 	}
 	is(scalar @bad, 0, "module $m keeps to its place") or diag join "\n", @bad;
