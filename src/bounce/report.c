@@ -129,11 +129,13 @@ void report_text(struct notice *n, const struct rcpt *r)
 	buf_reset(&n->line);
 	buf_addc(&n->line, '<');
 	address_quote_822(&n->line, r->addr);
+	buf_addc(&n->line, '>');
 	if (r->orig != NULL && *r->orig != '\0' && !str_ieq(r->addr, r->orig)) {
-		buf_adds(&n->line, "> (expanded from <");
+		buf_adds(&n->line, " (expanded from <");
 		address_quote_822(&n->line, r->orig);
+		buf_adds(&n->line, ">)");
 	}
-	buf_addf(&n->line, ">: %s", r->reason != NULL ? r->reason : "(no reason given)");
+	buf_addf(&n->line, ": %s", r->reason != NULL ? r->reason : "(no reason given)");
 	put_wrapped(n);
 }
 

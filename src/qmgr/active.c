@@ -8,7 +8,7 @@
 #include "qmgr_int.h"
 #include <stdlib.h>
 
-enum { SLICE = 1000, ALL_STATES = 1 << RCPT_TODO | 1 << RCPT_FAILED | 1 << RCPT_REPORT };
+enum { SLICE = 1000, EARLY_MS = 1000, ALL_STATES = 1 << RCPT_TODO | 1 << RCPT_FAILED | 1 << RCPT_REPORT };
 
 static void active_run(struct task *);
 
@@ -183,6 +183,7 @@ void active_free(struct active *a)
 	if (a->step != FINISH_NOT)
 		qmgr.nfinishing--;
 	active_settle(a);
+	gone_add(a->id);
 	while ((b = TAILQ_FIRST(&a->batches)) != NULL)
 		batch_free(b);
 	idmap_del(&qmgr.active, &a->node);
@@ -247,8 +248,8 @@ struct active *active_load(queue_id_t id, bool flushed)
 /* The envelope came with the first slice. False: nothing to be done with this message now. */
 static bool loaded_first(struct active *a, struct message *m)
 {
-	if (m->queue == QUEUE_HOLD)
-		return false;
+	if (m->queue == QUEUE_HOLD || (m->queue == QUEUE_DEFERRED && m->due_ms > wall_us() / 1000 + EARLY_MS))
+		return false;		/* the row that was read had been overtaken */
 	a->msg = message_ref(m);
 	a->stream = a->load.more;
 	if (m->attempts == 0) {

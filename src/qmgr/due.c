@@ -20,6 +20,8 @@ static struct due {
 	int64_t		 after_due;		/* deferred mail: behind this row */
 	queue_id_t	 after_id;
 	int64_t		 next_due_ms;		/* wall: look then; INT64_MAX: nothing known */
+	queue_id_t	 recheck_new;		/* rows passed over: new mail behind this id, UINT64_MAX: none */
+	int64_t		 recheck_ms;		/* deferred mail due then, INT64_MAX: none */
 	int64_t		 pause_ms;		/* monotonic: the store could not be read, not before then */
 } due;
 
@@ -48,6 +50,15 @@ static bool row_take(const struct due_row *r, struct store_txn **put_off)
 {
 	if (active_find(r->id) != NULL)
 		return true;
+	if (gone_find(r->id)) {
+		/* What the row says may be old. Passed over, and looked at again when it cannot be. */
+		if (r->due_ms == 0)
+			due.recheck_new = MIN(due.recheck_new, r->id - 1);
+		else
+			due.recheck_ms = MIN(due.recheck_ms, r->due_ms);
+		gone_hurry();
+		return true;
+	}
 	if (r->due_ms != 0 && only_dead(r)) {
 		int64_t at = wall_ms() + backoff_ms((int64_t)r->id);
 
@@ -159,6 +170,8 @@ void due_start(void)
 	due.after_due = 0;
 	due.after_id = UINT64_MAX;
 	due.next_due_ms = 0;
+	due.recheck_new = UINT64_MAX;
+	due.recheck_ms = INT64_MAX;
 	due.starved = false;
 	task_wake(&due.task);
 }
@@ -173,6 +186,22 @@ void due_notice(int64_t due_ms, queue_id_t id)
 		due.next_due_ms = due_ms;
 		if (due.initialised && !due.running && !due.starved)
 			arm();
+	}
+}
+
+void due_recheck(void)
+{
+	if (due.recheck_new != UINT64_MAX) {
+		due.new_pending = true;
+		due.new_id = MIN(due.new_id, due.recheck_new);
+		due.recheck_new = UINT64_MAX;
+		task_wake(&due.task);
+	}
+	if (due.recheck_ms != INT64_MAX) {
+		int64_t at = due.recheck_ms;
+
+		due.recheck_ms = INT64_MAX;
+		due_notice(at, 0);
 	}
 }
 

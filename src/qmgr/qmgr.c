@@ -108,6 +108,7 @@ void qmgr_release(void)
 	drop_all();
 	due_stop();
 	flush_stop();
+	gone_stop();
 	sites_release();
 	while ((t = LIST_FIRST(&qmgr.transports)) != NULL) {
 		LIST_REMOVE(t, link);

@@ -281,9 +281,16 @@ void	due_notice(int64_t due_ms, queue_id_t);	/* a row was put there */
 void	due_overflow(queue_id_t);		/* a new message had to stay in the store */
 void	due_room(void);				/* there may be room again */
 void	due_retry(void);			/* the store could not be read: all over, in a while */
+void	due_recheck(void);			/* rows passed over because of gone.c can be judged now */
 void	due_stop(void);
 bool	flush_is(int64_t due_ms);		/* was it a flush that made it due? */
 void	flush_stop(void);
+
+/* ---- gone.c ---- */
+void	gone_add(queue_id_t);
+bool	gone_find(queue_id_t);			/* left a moment ago: what the store shows of it is not the last word */
+void	gone_hurry(void);			/* have it be the last word soon; then due_recheck() */
+void	gone_stop(void);
 
 /* ---- conf.c ---- */
 void	conf_hook(void);
