@@ -21,6 +21,21 @@ void	rewrite_address(const struct generation *, enum rewrite_context, const char
  * the length of its name; out gets the new header text, appended, folded as Postfix folds: '\n' and a tab between
  * lines. False: nothing changed, out untouched. */
 bool	rewrite_header(const struct generation *, enum rewrite_context, const char *text, size_t name_len, struct buf *out);
+/* The same through cleanup's maps (canonical maps, masquerading): may wait. */
+struct expand_ctx; struct header_run;
+struct header_op {			/* embedded; zeroed = idle */
+	struct buf	 text;		/* on REWRITE_OK, when changed: the new header; ours until end */
+	bool		 changed;
+	const char	*why;		/* on REWRITE_ERROR; what happened is logged */
+	/* private to src/rewrite: */
+	enum rewrite_result result;
+	struct header_run *run;
+};
+/* of_senders: the header names senders (From:), else recipients. ctx is borrowed while the operation runs. */
+void	header_op_start(struct header_op *, struct task *, const struct expand_ctx *, enum rewrite_context, const char *text,
+	    size_t name_len, bool of_senders);
+enum rewrite_result header_op_poll(struct header_op *);
+void	header_op_end(struct header_op *);
 /* Is it one of inet_interfaces' or proxy_interfaces' addresses? */
 bool	rewrite_own_address(const struct generation *, const struct sockaddr *);
 

@@ -14,6 +14,9 @@
 
 #include "cleanup_room.h"
 
+/* What may wait for look-ups before more is taken: recipients, bytes of headers. */
+enum { MAX_PENDING = 1000, MAX_WAITING = 64 * 1024 };
+
 static const struct mime_hooks hooks = { header_line, header_end, put_body, header_mime_error };
 
 struct cleanup *cleanup_open(struct task *task, const struct service *owner, const struct generation *g, unsigned flags)
@@ -32,6 +35,7 @@ struct cleanup *cleanup_open(struct task *task, const struct service *owner, con
 	c->msg = message_new(store_new_id(), view_bool(v, enable_long_queue_ids));
 	c->msg->arrival_us = wall_us();
 	c->content = content_new();
+	STAILQ_INIT(&c->waiting);
 	c->context = flags & CLEANUP_LOCAL_CONTEXT ? REWRITE_LOCAL :
 	    *view_str(v, remote_header_rewrite_domain) != '\0' ? REWRITE_REMOTE : REWRITE_NONE;
 	c->mime = mime_new(flags & (CLEANUP_INTERNAL | CLEANUP_NO_HEADER_CHECKS) ? &c->conf->mime_internal : &c->conf->mime, &hooks, c);
@@ -303,18 +307,20 @@ static void committed(struct cleanup *c, enum store_result r)
 enum cleanup_result cleanup_poll(struct cleanup *c)
 {
 	enum store_result r;
-	bool known, room;
+	bool known, settled, room;
 
 	switch (c->state) {
 	case C_OPEN:
-		known = envelope_run(c);
+		known = envelope_run(c) || c->npending - c->next_pending < MAX_PENDING;
+		settled = header_run(c) || c->waiting_bytes < MAX_WAITING;
 		room = drafts_run(c);
-		return room && (known || c->npending - c->next_pending < 1000) ? CLEANUP_READY : CLEANUP_WAIT;
+		return known && settled && room ? CLEANUP_READY : CLEANUP_WAIT;
 	case C_FINISHED:
 		known = envelope_run(c);
+		settled = header_run(c);
 		if (c->drafting)
 			drafts_run(c);
-		if (!known || c->drafting)
+		if (!known || !settled || c->drafting)
 			return CLEANUP_WAIT;
 		conclude(c);
 		return cleanup_poll(c);
@@ -347,7 +353,7 @@ void cleanup_free(struct cleanup **cp)
 	content_unref(&c->content);
 	buf_release(&c->header);
 	buf_release(&c->stripped);
-	free(c->full_name);
+	header_release(c);
 	message_unref(&c->msg);
 	free(c);
 }

@@ -30,6 +30,14 @@ const struct cleanup_conf *conf_of(const struct generation *, const struct servi
 enum cleanup_stat { STAT_DEFER = 1, STAT_RCPT = 2, STAT_HOPS = 4, STAT_SIZE = 8, STAT_CONT = 16, STAT_WRITE = 32 };
 
 struct pending_rcpt { char *addr, *orcpt; unsigned notify; bool copy /* automatic: makes no further copies */; };
+/* A header that came while another one's addresses are being looked up. */
+struct waiting_header {
+	STAILQ_ENTRY(waiting_header) link;
+	const struct hdr_info *info;	/* NULL: not well known */
+	size_t		 len;
+	char		 text[];
+};
+
 struct cleanup {
 	struct task	*task;
 	const struct cleanup_conf *conf;
@@ -76,6 +84,13 @@ struct cleanup {
 	unsigned	 hops;
 	bool		 resent, headers_done, from_wanted;
 	char		*full_name;
+	struct expand_ctx header_ctx;
+	struct header_op header_op;	/* addresses of `rewriting` */
+	struct waiting_header *rewriting;
+	STAILQ_HEAD(, waiting_header) waiting;
+	size_t		 waiting_bytes;
+	bool		 end_waits;	/* the block ended meanwhile */
+	bool		 no_spill;	/* headers may be written after body lines: never into the body */
 
 	/* Drafts */
 	uint32_t	 next_draft;	/* number of chunks given away */
@@ -95,6 +110,8 @@ void	envelope_release(struct cleanup *);
 void	header_line(void *arg, enum mime_place, const struct hdr_info *, const char *text, size_t len);
 void	header_end(void *arg);
 void	header_mime_error(void *arg, unsigned bit, const char *detail, size_t len);
+bool	header_run(struct cleanup *);		/* false: waiting for a look-up */
+void	header_release(struct cleanup *);
 void	header_from(struct cleanup *);		/* From: and what comes behind, once the sender is known */
 const char *client_of(const struct cleanup *, struct buf *);	/* "name[addr]", for log lines */
 /* output.c */

@@ -2,7 +2,10 @@
  *
  * Only primary headers are looked at; those of parts and nested messages pass to the body as they are (they are only cut
  * at header_size_limit). A message with any Resent- header is a resent one: the headers that are missing are then its
- * Resent- ones. */
+ * Resent- ones.
+ *
+ * Canonical maps may make a header wait for a table. Those behind it then wait in a list, and the end of the block with them,
+ * while body lines are taken; cleanup_poll() goes on with the list. */
 #include <stdlib.h>
 #include <time.h>
 
@@ -85,10 +88,31 @@ static void count_hop(struct cleanup *c)
 	content_refuse(c, STAT_HOPS, NULL);
 }
 
+static struct waiting_header *keep(const struct hdr_info *info, const char *text, size_t len)
+{
+	struct waiting_header *w = xmalloc(sizeof(*w) + len + 1);
+
+	w->info = info;
+	w->len = len;
+	memcpy(w->text, text, len);
+	w->text[len] = '\0';
+	return w;
+}
+
+static void rewritten(struct cleanup *c, const char *text, size_t len)
+{
+	if (c->header_op.result == REWRITE_ERROR)
+		content_refuse(c, STAT_WRITE, c->header_op.why);
+	else if (c->header_op.changed)
+		out_header(c, c->header_op.text.p, c->header_op.text.len, false);
+	else
+		out_header(c, text, len, false);
+	header_op_end(&c->header_op);
+}
+
 static void primary_header(struct cleanup *c, const struct hdr_info *info, const char *text, size_t len)
 {
 	size_t name_len = strlen(info->name);
-	struct buf b = { 0 };
 
 	c->seen |= SEEN(info->id);
 	if (info->id == HDR_MESSAGE_ID)
@@ -103,10 +127,25 @@ static void primary_header(struct cleanup *c, const struct hdr_info *info, const
 		c->resent = true;
 	if (is_dropped(c, info, text, name_len))
 		return;
-	if ((info->flags & (HDR_SENDER | HDR_RECIP)) != 0 && rewrite_header(c->generation, c->context, text, name_len, &b)) {
-		out_header(c, b.p, b.len, false);
-		buf_release(&b);
+	if ((info->flags & (HDR_SENDER | HDR_RECIP)) == 0 || c->context == REWRITE_NONE) {
+		out_header(c, text, len, false);
+		return;
+	}
+	c->header_ctx = c->expand_ctx;
+	c->header_ctx.flags = c->expand_flags;
+	header_op_start(&c->header_op, c->task, &c->header_ctx, c->context, text, name_len, (info->flags & HDR_SENDER) != 0);
+	if (header_op_poll(&c->header_op) == REWRITE_WAIT) {
+		c->rewriting = keep(info, text, len);
+		c->no_spill = true;
 	} else
+		rewritten(c, text, len);
+}
+
+static void any_header(struct cleanup *c, const struct hdr_info *info, const char *text, size_t len)
+{
+	if (info != NULL)
+		primary_header(c, info, text, len);
+	else if (!is_dropped(c, info, text, hdr_name_len(text, len)))
 		out_header(c, text, len, false);
 }
 
@@ -119,12 +158,15 @@ void header_line(void *arg, enum mime_place place, const struct hdr_info *info, 
 		return;
 	if (info != NULL && info->id == HDR_CONTENT_TRANSFER_ENCODING)
 		note_encoding(c, hdr_value(text, strlen(info->name)));
-	if (place == MIME_PRIMARY_HEADER && info != NULL)
-		primary_header(c, info, text, len);
-	else if (place != MIME_PRIMARY_HEADER)
+	if (place != MIME_PRIMARY_HEADER) {
 		out_header(c, text, len, true);
-	else if (!is_dropped(c, info, text, hdr_name_len(text, len)))
-		out_header(c, text, len, false);
+	} else if (c->rewriting != NULL) {
+		struct waiting_header *w = keep(info, text, len);
+
+		STAILQ_INSERT_TAIL(&c->waiting, w, link);
+		c->waiting_bytes += sizeof(*w) + len;
+	} else
+		any_header(c, info, text, len);
 }
 
 /* ---- missing headers ------------------------------------------------------------------------ */
@@ -219,13 +261,11 @@ void header_from(struct cleanup *c)
 	buf_release(&b);
 }
 
-void header_end(void *arg)
+static void end_of_headers(struct cleanup *c)
 {
-	struct cleanup *c = arg;
 	struct buf b = { 0 };
 	char date[64];
 
-	c->headers_done = true;
 	if (c->error.code != 0)
 		return;
 	if (adds_missing(c) && lacks(c, HDR_MESSAGE_ID, HDR_RESENT_MESSAGE_ID))
@@ -244,6 +284,57 @@ void header_end(void *arg)
 			c->from_wanted = true;
 	}
 	buf_release(&b);
+}
+
+void header_end(void *arg)
+{
+	struct cleanup *c = arg;
+
+	c->headers_done = true;
+	if (c->rewriting != NULL)
+		c->end_waits = true;
+	else
+		end_of_headers(c);
+}
+
+bool header_run(struct cleanup *c)
+{
+	struct waiting_header *w;
+
+	while (c->rewriting != NULL || !STAILQ_EMPTY(&c->waiting)) {
+		if ((w = c->rewriting) != NULL) {
+			if (header_op_poll(&c->header_op) == REWRITE_WAIT)
+				return false;
+			c->rewriting = NULL;
+			rewritten(c, w->text, w->len);
+		} else {
+			w = STAILQ_FIRST(&c->waiting);
+			STAILQ_REMOVE_HEAD(&c->waiting, link);
+			c->waiting_bytes -= sizeof(*w) + w->len;
+			if (c->error.code == 0)
+				any_header(c, w->info, w->text, w->len);
+		}
+		free(w);
+	}
+	if (c->end_waits) {
+		c->end_waits = false;
+		end_of_headers(c);
+	}
+	return true;
+}
+
+void header_release(struct cleanup *c)
+{
+	struct waiting_header *w;
+
+	if (c->rewriting != NULL)
+		header_op_end(&c->header_op);
+	free(c->rewriting);
+	while ((w = STAILQ_FIRST(&c->waiting)) != NULL) {
+		STAILQ_REMOVE_HEAD(&c->waiting, link);
+		free(w);
+	}
+	free(c->full_name);
 }
 
 /* ---- complaints ------------------------------------------------------------------------------- */

@@ -118,7 +118,7 @@ void put_body(void *arg, const char *line, size_t len, bool partial)
 
 static void put_header_line(struct cleanup *c, const char *line, size_t len, bool tab, bool to_body)
 {
-	if (!to_body && !c->spilled && c->header.len > HEADER_SPILL) {
+	if (!to_body && !c->spilled && !c->no_spill && c->header.len > HEADER_SPILL) {
 		c->spilled = true;
 		c->msg->flags |= MSG_NO_SEPARATOR;
 	}

@@ -1,11 +1,8 @@
-/* address.c - standard form of one address, and of the addresses in one header.
+/* address.c - standard form of one address.
  *
- * The rules work on the tokens of the external form; outside, addresses are text. A header is only written anew when a
- * rule changed one of its addresses: the usual one, user@host.domain, is recognised on its tokens and costs nothing
- * more. Rules in the remote context append remote_header_rewrite_domain to bare names and leave domains alone. */
+ * The rules work on the tokens of the external form; outside, addresses are text. Rules in the remote context append
+ * remote_header_rewrite_domain to bare names and leave domains alone. */
 #include "rewrite_room.h"
-
-enum { FOLD_AT = 70 };		/* addresses of a rewritten header are put on one line as far as they end before this column */
 
 static const char *origin_of(const struct rewrite_state *st, enum rewrite_context c)
 {
@@ -128,93 +125,4 @@ void rewrite_address(const struct generation *g, enum rewrite_context c, const c
 	buf_release(&ext);
 	buf_release(&done);
 	arena_release(&arena);
-}
-
-/* ---- headers --------------------------------------------------------------------------------- */
-/* user@host.domain in plain atoms: no rule applies. */
-static bool is_complete(const struct tok_list *l)
-{
-	const struct tok *t = l->head;
-	bool dot = false;
-
-	for (; t != NULL && !is_tok_op(t, '@'); t = t->next)
-		if (t->type != TOK_ATOM && !is_tok_op(t, '.'))
-			return false;
-	if (t == NULL || t == l->head || t == l->tail)
-		return false;
-	for (t = t->next; t != NULL; t = t->next) {
-		dot |= is_tok_op(t, '.');
-		if (t->type != TOK_ATOM && !is_tok_op(t, '.'))
-			return false;
-	}
-	return dot && l->tail->type == TOK_ATOM;
-}
-
-static bool rewrite_one(const struct rewrite_state *st, enum rewrite_context c, struct arena *a, struct tok *addr)
-{
-	struct tok_list l = { addr->head, addr->tail };
-	struct buf before = { 0 }, after = { 0 };
-	bool changed;
-
-	if (is_complete(&l))
-		return false;
-	tok_externalize(&before, l.head, false);
-	rewrite_external(st, c, a, buf_str(&before), &after);
-	changed = strcmp(buf_str(&before), buf_str(&after)) != 0;
-	if (changed) {
-		tok_scan(a, buf_str(&after), 0, &l);
-		addr->head = l.head;
-		addr->tail = l.tail;
-	}
-	buf_release(&before);
-	buf_release(&after);
-	return changed;
-}
-
-/* Joins the lines of one address each into lines of up to FOLD_AT columns. */
-static void fold(struct buf *out, char *text)
-{
-	char *start = text, *line = text, *end, *next;
-
-	for (; line != NULL; line = next) {
-		end = line + strcspn(line, "\n");
-		next = *end != '\0' ? end + 1 : NULL;
-		if (line > text) {
-			if (end - start < FOLD_AT)
-				line[-1] = ' ';
-			else
-				start = line;
-		}
-	}
-	for (line = text; *line != '\0'; line++) {
-		buf_addc(out, *line);
-		if (*line == '\n' && line[1] != ' ' && line[1] != '\t')
-			buf_addc(out, '\t');
-	}
-}
-
-bool rewrite_header(const struct generation *g, enum rewrite_context c, const char *text, size_t name_len, struct buf *out)
-{
-	const struct rewrite_state *st = state_of(g);
-	struct arena arena = { 0 };
-	struct tok_list l;
-	struct buf flat = { 0 };
-	bool changed = false;
-
-	if (c == REWRITE_NONE || (c == REWRITE_REMOTE && *origin_of(st, c) == '\0'))
-		return false;
-	tok_parse(&arena, text + name_len + 1, (size_t)view_int(st->view, header_address_token_limit), &l);
-	for (struct tok *t = l.head; t != NULL; t = t->next)
-		if (t->type == TOK_ADDR)
-			changed |= rewrite_one(st, c, &arena, t);
-	if (changed) {
-		buf_add(&flat, text, name_len);
-		buf_adds(&flat, ": ");
-		if (tok_externalize(&flat, l.head, true))
-			log_warn(&st->log, "stripping too many comments from address: %.100s...", text);
-		fold(out, flat.p);
-	}
-	buf_release(&flat);
-	arena_release(&arena);
-	return changed;
 }

@@ -21,7 +21,8 @@ struct expand_run {
 	const struct expand_maps *maps;
 	const struct expand_ctx *ctx;
 	enum expand_step step;
-	bool		 is_rcpt, asking;
+	unsigned	 kind;		/* ENV_SENDER, ENV_RCPT, HDR_SENDERS, HDR_RCPTS: one of them */
+	bool		 asking;
 	unsigned	 count;		/* answers in a row */
 	size_t		 arg;		/* virtual aliases: which address of op->addr */
 	struct buf	 addr;
@@ -96,14 +97,15 @@ static bool map_to_one(struct expand_run *r, const struct maps *maps, enum expan
 static bool first_canonical(struct expand_run *r)
 {
 	const struct expand_maps *m = r->maps;
-	bool applies = r->is_rcpt ? (m->rcpt_classes & ENV_RCPT) != 0 : (m->sender_classes & ENV_SENDER) != 0;
+	bool rcpt = (r->kind & (ENV_RCPT | HDR_RCPTS)) != 0;
+	bool applies = ((rcpt ? m->rcpt_classes : m->sender_classes) & r->kind) != 0;
 
-	return map_to_one(r, !applies ? NULL : r->is_rcpt ? m->rcpt_canonical : m->sender_canonical, X_CANONICAL);
+	return map_to_one(r, !applies ? NULL : rcpt ? m->rcpt_canonical : m->sender_canonical, X_CANONICAL);
 }
 
 static bool second_canonical(struct expand_run *r)
 {
-	bool applies = (r->maps->canonical_classes & (r->is_rcpt ? ENV_RCPT : ENV_SENDER)) != 0;
+	bool applies = (r->maps->canonical_classes & r->kind) != 0;
 
 	return map_to_one(r, applies ? r->maps->canonical : NULL, X_EXCEPTIONS);
 }
@@ -112,7 +114,9 @@ static void to_list(struct expand_run *r)
 {
 	strs_add(&r->op->addr, buf_str(&r->addr));
 	r->op->canonical = r->canonical = xstrdup(buf_str(&r->addr));
-	r->step = r->is_rcpt ? X_VIRTUAL : X_BCC;
+	r->step = r->kind == ENV_RCPT ? X_VIRTUAL : r->kind == ENV_SENDER ? X_BCC : X_DONE;
+	if (r->step == X_DONE)
+		r->op->result = REWRITE_OK;
 }
 
 /* masquerade_exceptions are user names that keep their host. */
@@ -123,7 +127,7 @@ static bool masquerade_step(struct expand_run *r)
 	const char *at;
 	char *name;
 
-	if (m->masquerade.n > 0 && (m->masquerade_classes & (r->is_rcpt ? ENV_RCPT : ENV_SENDER)) != 0) {
+	if (m->masquerade.n > 0 && (m->masquerade_classes & r->kind) != 0) {
 		if (!match_list_empty(m->exceptions)) {
 			if (!r->asking) {
 				at = strrchr(buf_str(&r->addr), '@');
@@ -243,7 +247,7 @@ static bool virtual_step(struct expand_run *r)
 /* ---- automatic copies -------------------------------------------------------------------------------- */
 static bool bcc_step(struct expand_run *r)
 {
-	const struct maps *maps = r->is_rcpt ? r->maps->rcpt_bcc : r->maps->sender_bcc;
+	const struct maps *maps = r->kind == ENV_RCPT ? r->maps->rcpt_bcc : r->maps->sender_bcc;
 	enum table_result t = TABLE_NONE;
 
 	if ((r->ctx->flags & EXPAND_NO_BCC) == 0 && !maps_empty(maps) && *r->canonical != '\0') {
@@ -295,22 +299,20 @@ static void run(struct expand_run *r)
 		}
 }
 
-static void start(struct expand_op *op, struct task *task, const struct expand_ctx *ctx, const char *addr, bool is_rcpt)
+/* addr: standard form */
+void expand_start(struct expand_op *op, struct task *task, const struct expand_ctx *ctx, const char *addr, unsigned kind)
 {
 	const struct rewrite_state *st = state_of(ctx->generation);
 	const struct expand_maps *maps = expand_maps_of(st, ctx->view);
-	struct buf standard = { 0 };
 	struct expand_run *r;
 
 	ASSERT(!op->active);
 	*op = (struct expand_op){ .task = task, .active = true };
-	rewrite_address(ctx->generation, REWRITE_LOCAL, addr, &standard);
 	if (!maps->any || (ctx->flags & (EXPAND_NO_MAPS | EXPAND_NO_BCC)) == (EXPAND_NO_MAPS | EXPAND_NO_BCC) ||
-	    (!is_rcpt && standard.len == 0)) {
-		strs_add(&op->addr, buf_str(&standard));
+	    (kind != ENV_RCPT && *addr == '\0')) {
+		strs_add(&op->addr, addr);
 		op->canonical = op->addr.v[0];
 		op->result = REWRITE_OK;
-		buf_release(&standard);
 		return;
 	}
 	op->priv = r = xcalloc(1, sizeof(*r));
@@ -318,8 +320,8 @@ static void start(struct expand_op *op, struct task *task, const struct expand_c
 	r->st = st;
 	r->maps = maps;
 	r->ctx = ctx;
-	r->is_rcpt = is_rcpt;
-	r->addr = standard;
+	r->kind = kind;
+	buf_adds(&r->addr, addr);
 	if (ctx->flags & EXPAND_NO_MAPS) {
 		to_list(r);
 		r->step = X_BCC;
@@ -327,14 +329,23 @@ static void start(struct expand_op *op, struct task *task, const struct expand_c
 	run(r);
 }
 
+static void envelope_start(struct expand_op *op, struct task *task, const struct expand_ctx *ctx, const char *addr, unsigned kind)
+{
+	struct buf standard = { 0 };
+
+	rewrite_address(ctx->generation, REWRITE_LOCAL, addr, &standard);
+	expand_start(op, task, ctx, buf_str(&standard), kind);
+	buf_release(&standard);
+}
+
 void expand_rcpt_start(struct expand_op *op, struct task *task, const struct expand_ctx *ctx, const char *addr)
 {
-	start(op, task, ctx, *addr != '\0' ? addr : view_str(ctx->view, empty_address_recipient), true);
+	envelope_start(op, task, ctx, *addr != '\0' ? addr : view_str(ctx->view, empty_address_recipient), ENV_RCPT);
 }
 
 void expand_sender_start(struct expand_op *op, struct task *task, const struct expand_ctx *ctx, const char *addr)
 {
-	start(op, task, ctx, addr, false);
+	envelope_start(op, task, ctx, addr, ENV_SENDER);
 }
 
 enum rewrite_result expand_poll(struct expand_op *op)

@@ -61,6 +61,10 @@ static void fill(struct expand_maps *m, struct tables *t, const struct view *v, 
 	m->propagate_virtual = lists_word(propagate, "virtual");
 	m->any = !maps_empty(m->canonical) || !maps_empty(m->sender_canonical) || !maps_empty(m->rcpt_canonical) ||
 	    !maps_empty(m->virtual_) || !maps_empty(m->sender_bcc) || !maps_empty(m->rcpt_bcc) || m->masquerade.n > 0;
+	m->any_header = (!maps_empty(m->canonical) && (m->canonical_classes & (HDR_SENDERS | HDR_RCPTS)) != 0) ||
+	    (!maps_empty(m->sender_canonical) && (m->sender_classes & HDR_SENDERS) != 0) ||
+	    (!maps_empty(m->rcpt_canonical) && (m->rcpt_classes & HDR_RCPTS) != 0) ||
+	    (m->masquerade.n > 0 && (m->masquerade_classes & (HDR_SENDERS | HDR_RCPTS)) != 0);
 }
 
 void expand_maps_load(struct rewrite_state *st, struct generation *g, struct problems *problems)

@@ -12,7 +12,10 @@ struct expand_maps {
 	struct match_list *exceptions;		/* masquerade_exceptions */
 	bool		 propagate_canonical, propagate_virtual;
 	bool		 any;			/* some map is set: else addresses only need standard form */
+	bool		 any_header;		/* one that applies to headers */
 };
+/* expand.c: an address in standard form through the maps for its kind (ENV_*, HDR_*); headers' end before virtual aliases. */
+void	expand_start(struct expand_op *, struct task *, const struct expand_ctx *, const char *addr, unsigned kind);
 const struct expand_maps *expand_maps_of(const struct rewrite_state *, const struct view *);
 
 /* map.c: one look-up and what its answer means: a list of addresses in standard internal form. */

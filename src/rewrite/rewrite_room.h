@@ -32,6 +32,8 @@ const struct rewrite_state *state_of(const struct generation *);
 
 /* address.c: the list is one address' tokens, in place */
 void	rewrite_tokens(const struct rewrite_state *, enum rewrite_context, struct arena *, struct tok_list *);
+/* header.c: one address of a header by the rules alone; true: changed */
+bool	rewrite_one(const struct rewrite_state *, enum rewrite_context, struct arena *, struct tok *addr);
 /* External form in and out, appended. */
 void	rewrite_external(const struct rewrite_state *, enum rewrite_context, struct arena *, const char *addr, struct buf *out);
 

@@ -39,6 +39,67 @@ static void load(const char *extra)
 	ASSERT(g != NULL);
 }
 
+/* A table that answers only when it is asked again, twice: every look-up waits. */
+struct later { char *key; int left; };
+
+static void *later_open(struct table_env *e, const char *name, char **why_r)
+{
+	(void)why_r;
+	(void)e;
+	return xstrdup(name);
+}
+
+static void later_close(void *contents)
+{
+	free(contents);
+}
+
+static enum table_result later_lookup(void *contents, struct table_op *op, const char *key)
+{
+	struct later *l = xcalloc(1, sizeof(*l));
+
+	(void)contents;
+	l->key = xstrdup(key);
+	l->left = 2;
+	op->state = l;
+	task_wake(op->task);
+	return TABLE_WAIT;
+}
+
+static enum table_result later_poll(void *contents, struct table_op *op)
+{
+	static const char *const map[][2] = { { "old@x.test", "new@x.test" }, { "s@good.test", "new@x.test" },
+	    { "alias@x.test", "one@x.test, two@x.test" } };
+	struct later *l = op->state;
+
+	(void)contents;
+	if (l->left-- > 0) {
+		task_wake(op->task);
+		return TABLE_WAIT;
+	}
+	for (size_t i = 0; i < NELEM(map); i++)
+		if (strcmp(map[i][0], l->key) == 0) {
+			op->value = map[i][1];
+			return TABLE_FOUND;
+		}
+	return TABLE_NONE;
+}
+
+static void later_end(void *contents, struct table_op *op)
+{
+	struct later *l = op->state;
+
+	(void)contents;
+	if (l != NULL) {
+		free(l->key);
+		free(l);
+		op->state = NULL;
+	}
+}
+
+static const struct table_class later_class = { .abi = TABLE_ABI, .type = "later", .open = later_open, .close = later_close,
+    .lookup = later_lookup, .poll = later_poll, .end = later_end };
+
 /* One submission: pushes all, then polls to the end. */
 struct push {
 	struct task	 task;
@@ -284,6 +345,36 @@ static void test_rcpts(void)
 	release(&p);
 }
 
+/* The same with answers at once and with answers that come later: not a byte may differ. */
+static void test_waiting(void)
+{
+	static const char *const tables[] = { "inline:{ { old@x.test = new@x.test } { s@good.test = new@x.test } "
+	    "{ alias@x.test = one@x.test, two@x.test } }", "later:x" };
+	static const char content[] = "From: old@x.test\nSubject: x\nTo: old@x.test, a@b.c\nX-Y: z\nReceived: q\nDate: z\n\nbody\n";
+	static const char want[] = RECEIVED "From: new@x.test\r\nSubject: x\r\nTo: new@x.test, a@b.c\r\nX-Y: z\r\nReceived: q\r\n"
+	    "Date: z\r\nMessage-Id\r\n\r\nbody\r\n";
+
+	for (size_t i = 0; i < NELEM(tables); i++) {
+		struct push p = { .flags = CLEANUP_LOCAL_CONTEXT, .sender = "s@good.test", .rcpt = "alias@x.test old@x.test u@good.test",
+		    .content = content };
+		char text[512], *at, *end;
+
+		snprintf(text, sizeof(text), "canonical_maps = %s\nvirtual_alias_maps = %s\ncanonical_classes = envelope_sender, header_sender, header_recipient\n",
+		    tables[i], tables[i]);
+		load(text);
+		push(&p);
+		is_int(p.result, CLEANUP_QUEUED, "queued");
+		is_str(p.msg->sender, "new@x.test", "sender");
+		ok(p.msg->nrcpt == 2 + 1 + 1 && strcmp(p.msg->rcpt[1].addr, "two@x.test") == 0, "recipients");
+		if ((at = strstr(p.text.p, "Message-Id: <20")) != NULL && (end = strchr(at, '\r')) != NULL)
+			memmove(at + 10, end, strlen(end) + 1);
+		is_str(p.text.p, want, "content");
+		release(&p);
+	}
+	check(CLEANUP_LOCAL_CONTEXT, "Subject: x\n\n", RECEIVED "Subject: x\r\nMessage-Id\r\nDate\r\nFrom: new@x.test\r\n\r\n", 0,
+	    "From: of a sender that was not known yet");
+}
+
 static void test_large(void)
 {
 	struct buf line = { 0 };
@@ -335,6 +426,7 @@ int main(void)
 	clock_update();
 	loop_init();
 	table_init();
+	table_register(&later_class);
 	rewrite_init();
 	cleanup_init();
 	ASSERT(mkdtemp(dir) != NULL);
@@ -346,6 +438,7 @@ int main(void)
 	test_missing();
 	test_refusals();
 	test_rcpts();
+	test_waiting();
 	test_large();
 	test_huge_header();
 	store_close();

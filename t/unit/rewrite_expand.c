@@ -144,6 +144,36 @@ static void test_copies(void)
 	expand(true, EXPAND_NO_BCC, "u@r.test", "u@r.test");
 }
 
+static void header(bool senders, const char *in, const char *want)
+{
+	const struct log_ctx log = { "test", 1 };
+	struct expand_ctx ctx = { g, generation_view(g), &log, "ID", 0 };
+	struct header_op op = { 0 };
+	struct task task;
+
+	task_init(&task, "test", NULL);
+	header_op_start(&op, &task, &ctx, REWRITE_LOCAL, in, strcspn(in, ":"), senders);
+	ASSERT(header_op_poll(&op) == REWRITE_OK);
+	is_str(op.changed ? buf_str(&op.text) : NULL, want, "%s", in);
+	header_op_end(&op);
+	task_unlink(&task);
+}
+
+static void test_headers(void)
+{
+	load("canonical_maps = inline:{ old@good.test=mid@good.test, mid@good.test=new@good.test, r@good.test=rcanon@good.test }\n"
+	    "sender_canonical_maps = inline:{ s@good.test=old@good.test }\nrecipient_canonical_maps = inline:{ @gone.test=@good.test }\n"
+	    "masquerade_domains=good.test\nmasquerade_classes=envelope_sender,header_sender\nmasquerade_exceptions=root\n");
+	header(true, "From: old@good.test", "From: new@good.test");
+	header(false, "To: old@good.test, s@good.test, x@gone.test, (c) r@good.test",
+	    "To: new@good.test, s@good.test, x@good.test, rcanon@good.test (c)");
+	header(true, "Sender: s@good.test", "Sender: new@good.test");
+	header(true, "Reply-To: <u@host.good.test>", "Reply-To: <u@good.test>");
+	header(false, "Cc: u@host.good.test, root@host.good.test", NULL);
+	header(true, "From: root@host.good.test", NULL);
+	header(true, "From: a, \"q r\"@host.good.test", "From: a@example.com, \"q r\"@good.test");
+}
+
 int main(void)
 {
 	char cmd[64];
@@ -158,6 +188,7 @@ int main(void)
 	test_canonical();
 	test_masquerade();
 	test_copies();
+	test_headers();
 	generation_unref(&g);
 	table_release();
 	loop_release();
