@@ -88,13 +88,22 @@ static void put_quoted(struct buf *out, const char *s)
 	buf_addc(out, '"');
 }
 
+/* Characters that an atom may only hold in quotes. */
+static bool needs_quotes(const char *s)
+{
+	for (; *s != '\0'; s++)
+		if (iscntrl((unsigned char)*s) || strchr(SPECIALS "\"([\\ ", *s) != NULL)
+			return true;
+	return false;
+}
+
 static void put(struct buf *out, const struct token *t, bool word_before, bool quotes)
 {
 	const char *text = buf_str(t->text);
 
 	if (word_before && (t->kind != SPECIAL || is(t, '<')))
 		buf_addc(out, ' ');
-	if (quotes && (t->kind == QUOTED || (t->kind == ATOM && text[strcspn(text, SPECIALS "\"([\\ \t")] != '\0')))
+	if (quotes && (t->kind == QUOTED || (t->kind == ATOM && needs_quotes(text))))
 		put_quoted(out, text);
 	else
 		buf_adds(out, text);

@@ -230,7 +230,7 @@ static void read_rule(struct reading *r, char *p)
 
 	if (!take_expression(r, &p, &e))
 		return;
-	if (r->engine->two_patterns && *p == '!' && p[1] != '\0' && !isspace((unsigned char)p[1])) {
+	if (r->engine->two_patterns && *p == '!') {
 		p++;
 		if (!take_expression(r, &p, &e2))
 			return;

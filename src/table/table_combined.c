@@ -45,8 +45,6 @@ static struct combined *items(struct table_env *env, const char *name, bool tabl
 				c->table[c->n] = table_open(env->set, item, env->flags, NULL, env->problems);
 			all_fixed = all_fixed && good && table_is_fixed(c->table[c->n]);
 		} else {
-			if (*item == '{')
-				good = str_extpar(&item) == NULL;
 			c->value = xreallocarray(c->value, c->n + 1, sizeof(*c->value));
 			c->value[c->n] = xstrdup(item);
 		}

@@ -136,10 +136,11 @@ static void *inline_open(struct table_env *env, const char *name, char **why_r)
 	bool good = str_extpar(&cursor) == NULL && *name == '{';
 
 	while (good && (pair = str_tok_brace(&cursor, ", \t\r\n")) != NULL) {
-		if (*pair == '{' && str_extpar(&pair) != NULL)
-			good = false;
-		else
-			good = inline_pair(t, env, pair, why_r);
+		const char *why = *pair == '{' ? str_extpar(&pair) : NULL;
+
+		if (why != NULL)
+			*why_r = xasprintf("%s in \"%s\": \"%s\"; need \"inline:{name=value...}\"", why, pair, env->spec);
+		good = why == NULL && inline_pair(t, env, pair, why_r);
 		n++;
 	}
 	if ((!good || n == 0) && *why_r == NULL)
