@@ -39,7 +39,7 @@ static struct status split(struct delivery *d, char dsn[12], const char *def, co
 		while (isspace((unsigned char)*text))
 			text++;
 	}
-	return (struct status){ .dsn = dsn, .relay = "none", .text = *text != '\0' ? text : "??" "!", .final = true };
+	return (struct status){ .dsn = dsn, .relay = "none", .text = *text != '\0' ? text : d->nexthop, .final = true };
 }
 
 static void no_start(struct delivery *d UNUSED)

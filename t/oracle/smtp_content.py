@@ -1,4 +1,5 @@
 """Outbound SMTP: what the content and the envelope become on the wire."""
+MARK = "touch /var/oracle/maillog; wc -c < /var/oracle/maillog > @ROOT@/mark; "
 msg("ct_8bit", "From: a@b.test\nSubject: x\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n"
     "h\u00e9llo = w\u00f6rld\n.dot\n..dots\ntrailing  \n")
 msg("ct_8bit_undeclared", "From: a@b.test\nSubject: x\n\nh\u00e9llo = w\u00f6rld\n")
@@ -11,7 +12,7 @@ msg("ct_multipart", "From: a@b.test\nSubject: x\nMIME-Version: 1.0\nContent-Type
 msg("ct_headers_only", "From: a@b.test\nSubject: headers only\n")
 msg("ct_empty_body", "From: a@b.test\nSubject: headers and an empty line\n\n")
 msg("ct_no_headers", "no header here\n")
-config("ct", main="relay_domains = static:all\n")
+config("ct", main="relay_domains = static:all\n", setup=MARK)
 
 
 def send(params, message, domain):
@@ -49,7 +50,7 @@ DATA
 !mail 1
 """)
 UTF8 = "!sleep 0.5\n!sh grep 'smtp\\[' /var/oracle/maillog | sed -E 's/.*: to=/to=/; s/delay=.*dsn=/dsn=/'\n"
-config("ct_utf8", main="relay_domains = static:all\nmaximal_queue_lifetime = 10d\n")
+config("ct_utf8", main="relay_domains = static:all\nmaximal_queue_lifetime = 10d\n", setup=MARK)
 case("smtputf8", "ct_utf8", """
 EHLO mail.client.test
 MAIL FROM:<> SMTPUTF8
@@ -67,7 +68,7 @@ DATA
 !msg
 """ + UTF8)
 config("ct_quote", main="relay_domains = static:all\nsmtp_quote_rfc821_envelope = no\nsmtp_line_length_limit = 60\nsmtp_helo_name = other.name.test\n"
-       "smtp_discard_ehlo_keywords = dsn, size, foo\n")
+       "smtp_discard_ehlo_keywords = dsn, size, foo\n", setup=MARK)
 case("unquoted", "ct_quote", """
 EHLO mail.client.test
 MAIL FROM:<"a b"@good.test>

@@ -1,10 +1,11 @@
 """LMTP: a reply for each recipient, sockets, ports."""
+MARK = "touch /var/oracle/maillog; wc -c < /var/oracle/maillog > @ROOT@/mark; "
 HOPS = ["unix:/nonexist", "unix:private/foo", "inet:[sinka.test]:25", "[sinka.test]:25", "inet:sinka.test:2525", "sinka.test", "remote.test",
         "unix:@ROOT@/l", "unix:" + "x" * 120]
 LOG = ("!sh grep -E 'lmtp\\[' /var/oracle/maillog | sed -E 's/.*postfix.lmtp.[0-9]+.: //; s/^[0-9A-F]{6,16}: /QID: /; s/conn_use=[0-9]+, //; "
        "s/delay=.*dsn=/dsn=/' | sort\n")
 config("lm", main="relay_domains = static:all\ntransport_maps = inline:{ %s }\nmaximal_queue_lifetime = 10d\n" %
-       " ".join("{ t%d.test = lmtp:%s }" % (n, x) for n, x in enumerate(HOPS)), fixtures=["lmtp @ROOT@/l"])
+       " ".join("{ t%d.test = lmtp:%s }" % (n, x) for n, x in enumerate(HOPS)), fixtures=["lmtp @ROOT@/l"], setup=MARK)
 case("hops", "lm", "EHLO mail.client.test\n" + "".join("!deliver <> u@t%d.test\n" % n for n in range(len(HOPS))) + "!sleep 2\n" + LOG)
 case("recipients", "lm", """
 EHLO mail.client.test
