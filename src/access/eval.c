@@ -115,8 +115,10 @@ static enum verdict lists_run(struct access_run *r)
 			v = st->check->judge(r, st);
 			if (v == V_WAIT)
 				return V_WAIT;
-			if (v == V_NESTED)
+			if (v == V_NESTED) {
+				work_end(r);		/* the class's own steps look up anew */
 				continue;
+			}
 			over = step_done(r, &v);
 		}
 		while (over) {
