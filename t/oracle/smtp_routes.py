@@ -26,10 +26,6 @@ DESTS = ["[sinka.test]", "sinka.test", "[198.51.100.11]", "[198.51.100.11]:2525"
 config("rt_dest", main=LIFE + "transport_maps = inline:{ %s }\n" % " ".join("{ t%d.test = smtp:%s }" % (i, d) for i, d in enumerate(DESTS)), setup=MARK)
 case("next-hops", "rt_dest", each("t%d.test" % i for i in range(len(DESTS))) + "!sleep 3\n" + LOG)
 
-for i, d in enumerate(["[sinka.test]:nosuch", "[sinka.test]:99999", "[sinka.test", "sinka.test]", ":25", "a..b"]):
-    config("rt_bad%d" % i, main=LIFE + "transport_maps = inline:{ { x.test = smtp:%s } }\n" % d, setup=MARK)
-    case("bad-next-hop-%d" % i, "rt_bad%d" % i, each(["x.test"]) + "!sleep 2\n!queue\n")
-
 for i, h in enumerate(["nonexist.test", "[nonexist.test]", "nullmx.test", "mxself.test", "[mx.example.com]", "[sinka.test]", "sinka.test:2525",
                        "[mx.greet554.test]", "[mx.down.test]"]):
     config("rt_relayhost%d" % i, main=LIFE + "relayhost = %s\nrelay_transport = smtp:%s\n" % (h, h) + "default_transport = smtp\n", setup=MARK)
