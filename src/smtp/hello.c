@@ -72,7 +72,7 @@ static bool greeting_is_pix(const struct conn *c)
 {
 	const char *p = buf_str(&c->reply.text);
 
-	return !c->svc->p.lmtp && p[strspn(p, "20 *\t\n")] == '\0';
+	return p[strspn(p, "20 *\t\n")] == '\0';
 }
 
 static void pix_apply(struct attempt *a, const char *words)
@@ -98,7 +98,7 @@ static void say_hello(struct attempt *a)
 
 	if (p->lmtp || (p->always_ehlo && !(c->features & FEAT_PIX_NO_ESMTP)))
 		c->features |= FEAT_ESMTP;
-	if (p->never_ehlo || (c->features & FEAT_PIX_NO_ESMTP))
+	if (p->never_ehlo || (!p->lmtp && (c->features & FEAT_PIX_NO_ESMTP)))
 		c->features &= ~(unsigned)FEAT_ESMTP;
 	attempt_enter(a, (c->features & FEAT_ESMTP) ? ST_EHLO : ST_HELO);
 }

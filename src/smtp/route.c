@@ -322,6 +322,8 @@ static enum route_result mx_poll(struct route *r)
 	const struct dns_answer *a = r->mx.answer;
 	const struct dns_rr *rr;
 
+	if (res != DNS_WAIT)
+		dns_log_warnings(a, r->log);
 	switch (res) {
 	case DNS_WAIT:
 		return ROUTE_WAIT;
@@ -340,7 +342,8 @@ static enum route_result mx_poll(struct route *r)
 		break;
 	case DNS_FAILED:
 	case DNS_INVALID:
-		fail(r, res == DNS_FAILED ? "4.4.3" : "5.4.4", a != NULL && a->why != NULL ? a->why : "DNS lookup failed");
+		fail(r, res == DNS_FAILED ? "4.4.3" : a != NULL && a->rcode != 0 ? "5.4.3" : "5.4.4",
+		    a != NULL && a->why != NULL ? a->why : "DNS lookup failed");
 		if (r->svc->p.ignore_mx_error)
 			hosts_single(r);
 		break;

@@ -30,6 +30,7 @@ static struct smtp_service *compile(struct service *s, struct problems *problems
 	if (lmtp) {
 		svc->discard_maps = maps_of(s, "lmtp_discard_lhlo_keyword_address_maps",
 		    view_str(v, lmtp_discard_lhlo_keyword_address_maps), problems);
+		svc->pix_maps = maps_of(s, "lmtp_pix_workaround_maps", view_str(v, lmtp_pix_workaround_maps), problems);
 	} else {
 		svc->discard_maps = maps_of(s, "smtp_discard_ehlo_keyword_address_maps",
 		    view_str(v, smtp_discard_ehlo_keyword_address_maps), problems);
