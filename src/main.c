@@ -49,6 +49,7 @@ void relay_classes_register(void)
 	smtp_init();
 	deliver_init();
 	smtpd_init();
+	control_init();
 }
 
 static void tell_ready(const char *why_not)
