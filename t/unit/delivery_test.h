@@ -126,7 +126,7 @@ static void test_run(struct task *task)
 	}
 }
 
-static struct message *message_make(const char *sender, const char *header, const char *body, ...)
+UNUSED static struct message *message_make(const char *sender, const char *header, const char *body, ...)
 {
 	struct message *m = message_new(store_new_id(), false);
 	va_list ap;
@@ -150,7 +150,7 @@ static struct message *message_make(const char *sender, const char *header, cons
 	return m;
 }
 
-static struct test_delivery *delivery_make(struct service *s, const char *nexthop, struct message *m)
+UNUSED static struct test_delivery *delivery_make(struct service *s, const char *nexthop, struct message *m)
 {
 	struct test_delivery *t = xcalloc(1, sizeof(*t));
 	unsigned i;
@@ -187,7 +187,7 @@ static void delivery_drop(struct test_delivery *t)
 }
 
 /* Runs one delivery to its end; events has the outcomes. */
-static void deliver(struct service *s, const char *nexthop, struct message *m, bool prefer_reuse)
+UNUSED static void deliver(struct service *s, const char *nexthop, struct message *m, bool prefer_reuse)
 {
 	struct test_delivery *t = delivery_make(s, nexthop, m);
 
