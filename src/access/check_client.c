@@ -8,7 +8,8 @@ enum verdict mynetworks_judge(struct access_run *r, const struct step *st)
 {
 	enum verdict v = run_match(r, r->lists->mynetworks, r->facts->client_name, r->facts->client_addr);
 
-	return v != V_OK || st->check == NULL ? v : run_permit(r, st->check->name, class_client, r->facts->client, NULL);
+	return v != V_OK || st->check == NULL ? v :
+						run_permit(r, st->check->name, class_client, r->facts->client, NULL);
 }
 
 enum verdict inet_interfaces_judge(struct access_run *r, const struct step *st)
@@ -83,9 +84,11 @@ enum verdict login_mismatch_judge(struct access_run *r, const struct step *st)
 	if (found == FOUND_ERROR)
 		return run_dict_retry(r, f->sender);
 	if (!in && found == FOUND)
-		return run_reject(r, ACCESS_ERR_POLICY, 553, "5.7.1", "<%s>: Sender address rejected: not logged in", f->sender);
-	if (!in || (found == FOUND && owned_by(r->work.maps.value, f->sasl_user)) || (found == FOUND_NONE && st->check->variant == 7))
+		return run_reject(
+		    r, ACCESS_ERR_POLICY, 553, "5.7.1", "<%s>: Sender address rejected: not logged in", f->sender);
+	if (!in || (found == FOUND && owned_by(r->work.maps.value, f->sasl_user)) ||
+	    (found == FOUND_NONE && st->check->variant == 7))
 		return V_DUNNO;
-	return run_reject(r, ACCESS_ERR_POLICY, 553, "5.7.1", "<%s>: Sender address rejected: not owned by user %s", f->sender,
-	    f->sasl_user);
+	return run_reject(r, ACCESS_ERR_POLICY, 553, "5.7.1", "<%s>: Sender address rejected: not owned by user %s",
+	    f->sender, f->sasl_user);
 }

@@ -46,8 +46,8 @@ enum verdict unauth_destination_judge(struct access_run *r, const struct step *s
 		return v;
 	if (v == V_OK)
 		return V_DUNNO;
-	return run_reject(r, ACCESS_ERR_POLICY, defer ? code - 100 : code, defer ? "4.7.1" : "5.7.1", "<%s>: Relay access denied",
-	    r->recipient);
+	return run_reject(r, ACCESS_ERR_POLICY, defer ? code - 100 : code, defer ? "4.7.1" : "5.7.1",
+	    "<%s>: Relay access denied", r->recipient);
 }
 
 /* The obsolete check_relay_domains: also permits clients by name. */

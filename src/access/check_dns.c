@@ -134,8 +134,8 @@ static enum verdict mailhost_verdict(struct access_run *r, enum answer a, const 
 	case ANSWER_INVALID:
 		break;
 	}
-	return run_reject(r, ACCESS_ERR_POLICY, view_int(v, unknown_address_reject_code), dsn, "<%s>: %s rejected: %s", addr, cls,
-	    a == ANSWER_INVALID ? "Malformed DNS server reply" : "Domain not found");
+	return run_reject(r, ACCESS_ERR_POLICY, view_int(v, unknown_address_reject_code), dsn, "<%s>: %s rejected: %s",
+	    addr, cls, a == ANSWER_INVALID ? "Malformed DNS server reply" : "Domain not found");
 }
 
 enum verdict unknown_address_judge(struct access_run *r, const struct step *st)
@@ -162,8 +162,9 @@ enum verdict unknown_address_judge(struct access_run *r, const struct step *st)
  * A host is us by its name or by one of its addresses. */
 static enum verdict mx_failed(struct access_run *r, const char *addr)
 {
-	return run_defer_if_reject(r, 450, "4.4.4", "<%s>: %s rejected: Unable to look up mail exchanger information: %s", addr,
-	    class_recipient, "Host not found, try again");
+	return run_defer_if_reject(r, 450, "4.4.4",
+	    "<%s>: %s rejected: Unable to look up mail exchanger information: %s", addr, class_recipient,
+	    "Host not found, try again");
 }
 
 static const struct dns_rr *mx_at(const struct dns_answer *a, size_t i)
@@ -205,8 +206,8 @@ static enum verdict mx_is_me(struct access_run *r, const struct dns_rr *mx, cons
 				v = V_OK;
 		break;
 	default:
-		run_defer_if_reject(r, 450, "4.4.4", "<%s>: %s rejected: Unable to look up mail exchanger host %s: %s", addr,
-		    class_recipient, mx->name, "Name or service not known");
+		run_defer_if_reject(r, 450, "4.4.4", "<%s>: %s rejected: Unable to look up mail exchanger host %s: %s",
+		    addr, class_recipient, mx->name, "Name or service not known");
 	}
 	host_end(&w->host);
 	w->used &= ~(unsigned)WORK_HOST;
@@ -255,8 +256,10 @@ static enum verdict mx_trusted(struct access_run *r, const char *addr)
 		if ((d = host_poll(&w->host)) == DNS_WAIT)
 			return V_WAIT;
 		if (d != DNS_OK)
-			return run_defer_if_reject(r, 450, "4.4.4", "<%s>: %s rejected: Unable to look up host %s as mail exchanger: "
-			    "Host not found", addr, class_recipient, mx->name);
+			return run_defer_if_reject(r, 450, "4.4.4",
+			    "<%s>: %s rejected: Unable to look up host %s as mail exchanger: "
+			    "Host not found",
+			    addr, class_recipient, mx->name);
 		for (; w->sub < w->host.n; w->sub++) {
 			char text[80];
 			enum verdict v;

@@ -4,13 +4,14 @@
 #include <postrider/service.h>
 
 /* "451 4.3.5 ... Server configuration error" about the name, as a result like any other. */
-static enum verdict lookup_failed(struct access_run *r, const struct step *st, const char *datum, const char *name, const char *cls)
+static enum verdict lookup_failed(
+    struct access_run *r, const struct step *st, const char *datum, const char *name, const char *cls)
 {
 	return run_result(r, st->arg, "451 4.3.5 Server configuration error", datum, name, cls);
 }
 
-static enum verdict found(struct access_run *r, const struct step *st, enum find_result f, const char *datum, const char *name,
-    const char *cls)
+static enum verdict found(struct access_run *r, const struct step *st, enum find_result f, const char *datum,
+    const char *name, const char *cls)
 {
 	switch (f) {
 	case FOUND_WAIT:
@@ -52,7 +53,8 @@ static enum verdict address(struct access_run *r, const struct step *st, int abo
 	if (addr == NULL)
 		return V_DUNNO;
 	if (*addr == '\0')
-		return found(r, st, run_find_key(r, st->maps, view_str(r->facts->view, smtpd_null_access_lookup_key)), addr, addr, cls);
+		return found(r, st, run_find_key(r, st->maps, view_str(r->facts->view, smtpd_null_access_lookup_key)),
+		    addr, addr, cls);
 	if ((v = run_resolve(r, about == ABOUT_SENDER ? r->recipient : r->facts->sender, addr)) != V_DUNNO)
 		return v;
 	full = buf_str(&op->recipient);
@@ -61,8 +63,10 @@ static enum verdict address(struct access_run *r, const struct step *st, int abo
 		return V_DUNNO;
 	}
 	/* Source-routed recipients are too suspicious for an OK. */
-	r->frame[r->depth - 1].suspicious = about == ABOUT_RECIPIENT && !r->lists->untrusted_routing && (op->flags & RESOLVE_ROUTED);
-	return found(r, st, run_find_addr(r, st->maps, full, FIND_FULL | FIND_NOEXT | FIND_DOMAIN | FIND_LOCAL_AT, false), full, addr,
+	r->frame[r->depth - 1].suspicious =
+	    about == ABOUT_RECIPIENT && !r->lists->untrusted_routing && (op->flags & RESOLVE_ROUTED);
+	return found(r, st,
+	    run_find_addr(r, st->maps, full, FIND_FULL | FIND_NOEXT | FIND_DOMAIN | FIND_LOCAL_AT, false), full, addr,
 	    cls);
 }
 
@@ -106,7 +110,8 @@ enum verdict forbid_ok(struct access_run *r, const struct step *st, enum verdict
 {
 	if (v != V_OK || r->memory->discard)
 		return v;
-	log_warn(r->facts->log, "restriction %s returns OK for %s", st->name, about_value(r, st->check->variant & 0xff));
+	log_warn(
+	    r->facts->log, "restriction %s returns OK for %s", st->name, about_value(r, st->check->variant & 0xff));
 	log_warn(r->facts->log, "this is not allowed for security reasons");
 	log_warn(r->facts->log, "use DUNNO instead of OK if you want to make an exception");
 	return run_config_error(r);

@@ -88,7 +88,8 @@ enum verdict naked_ip_judge(struct access_run *r, const struct step *st)
 	const char *helo = r->facts->helo;
 	enum verdict v;
 
-	log_warn(r->facts->log, "restriction %s is deprecated. Use permit_mynetworks or permit_sasl_authenticated instead",
+	log_warn(r->facts->log,
+	    "restriction %s is deprecated. Use permit_mynetworks or permit_sasl_authenticated instead",
 	    st->check->name);
 	if (helo == NULL || strspn(helo, "0123456789.:") != strlen(helo))
 		return V_DUNNO;

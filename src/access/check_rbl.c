@@ -122,7 +122,8 @@ static const char *rbl_name(void *arg, const char *name)
 	return NULL;
 }
 
-static enum verdict reply(struct access_run *r, const char *list, const char *what, const char *cls, const char *template)
+static enum verdict reply(
+    struct access_run *r, const char *list, const char *what, const char *cls, const char *template)
 {
 	struct rbl_reply x = { .r = r, .what = what, .cls = cls, .txt = buf_str(&r->work.text) };
 	char *domain = xstrndup(list, strcspn(list, "=")), dsn[12];
@@ -133,19 +134,21 @@ static enum verdict reply(struct access_run *r, const char *list, const char *wh
 	snprintf(x.code, sizeof(x.code), "%d", view_int(r->facts->view, maps_rbl_reject_code));
 	if (template == NULL || !expand_with(&b, template, r->facts, rbl_name, &x)) {
 		if (template != NULL)
-			log_warn(r->facts->log, "rbl_reject_reply: bad rbl reply template for domain %s: %s", list, template);
+			log_warn(r->facts->log, "rbl_reject_reply: bad rbl reply template for domain %s: %s", list,
+			    template);
 		buf_reset(&b);
 		if (!expand_with(&b, view_str(r->facts->view, default_rbl_reply), r->facts, rbl_name, &x))
 			buf_reset(&b);
 	}
-	if (b.len < 4 || (b.p[0] != '4' && b.p[0] != '5') || !isdigit((unsigned char)b.p[1]) || !isdigit((unsigned char)b.p[2]) ||
-	    b.p[3] != ' ') {
+	if (b.len < 4 || (b.p[0] != '4' && b.p[0] != '5') || !isdigit((unsigned char)b.p[1]) ||
+	    !isdigit((unsigned char)b.p[2]) || b.p[3] != ' ') {
 		log_warn(r->facts->log, "rbl response code configuration error: %s", buf_str(&b));
 		v = run_reject(r, ACCESS_ERR_POLICY, 450, "4.7.1", "Service unavailable");
 	} else {
 		const char *text = dsn_split(dsn, "4.7.1", b.p + 4);
 
-		v = run_reject(r, ACCESS_ERR_POLICY, atoi(b.p), dsn_fix(r, dsn, cls), "%s", *text != '\0' ? text : "Service unavailable");
+		v = run_reject(r, ACCESS_ERR_POLICY, atoi(b.p), dsn_fix(r, dsn, cls), "%s",
+		    *text != '\0' ? text : "Service unavailable");
 	}
 	buf_release(&b);
 	free(domain);
@@ -192,7 +195,8 @@ static enum rbl_answer ask_a(struct access_run *r, const char *filter)
 		a = filter == NULL || filter_matches(filter, r->work.dns.answer) ? RBL_LISTED : RBL_NOT;
 	else if (d == DNS_FAILED || d == DNS_INVALID) {
 		log_warn(r->facts->log, "%s: RBL lookup error: %s", r->work.key.p,
-		    r->work.dns.answer != NULL && r->work.dns.answer->why != NULL ? r->work.dns.answer->why : "lookup failed");
+		    r->work.dns.answer != NULL && r->work.dns.answer->why != NULL ? r->work.dns.answer->why :
+										    "lookup failed");
 		a = RBL_SOFT;
 	}
 	dns_over(r);
@@ -234,7 +238,8 @@ static enum verdict refuse(struct access_run *r, const char *list, const char *w
 	return reply(r, list, what, cls, f == FOUND ? w->maps.value : NULL);
 }
 
-static enum verdict ask_list(struct access_run *r, const struct step *st, const char *list, const char *what, bool by_domain, bool permit)
+static enum verdict ask_list(
+    struct access_run *r, const struct step *st, const char *list, const char *what, bool by_domain, bool permit)
 {
 	int about = st->check->variant & 0xff;
 	struct work *w = &r->work;
@@ -249,7 +254,8 @@ static enum verdict ask_list(struct access_run *r, const struct step *st, const 
 			return V_DUNNO;
 		case RBL_SOFT:
 			if (permit)
-				run_defer_if_reject(r, 450, "4.7.1", "<%s>: %s rejected: Service unavailable", what, about_class(about));
+				run_defer_if_reject(r, 450, "4.7.1", "<%s>: %s rejected: Service unavailable", what,
+				    about_class(about));
 			return V_DUNNO;
 		case RBL_LISTED:
 			break;

@@ -38,8 +38,10 @@ static const char *type_name(enum dns_type t)
 
 static const char *failure(enum dns_result d)
 {
-	return d == DNS_FAILED ? "Host not found, try again" : d == DNS_NODATA ? "Host found but no data record of requested type" :
-	    d == DNS_INVALID ? "Malformed or unexpected name server reply" : "Host not found";
+	return d == DNS_FAILED ? "Host not found, try again" :
+	    d == DNS_NODATA    ? "Host found but no data record of requested type" :
+	    d == DNS_INVALID   ? "Malformed or unexpected name server reply" :
+				 "Host not found";
 }
 
 /* Phase 0. DUNNO: the servers are in work.dns, or work.soft says that the domain stands for itself. */
@@ -61,7 +63,8 @@ static enum verdict find_servers(struct access_run *r, enum dns_type type, const
 		if ((d = dns_poll(&w->dns)) == DNS_WAIT)
 			return V_WAIT;
 		if (d == DNS_OK) {
-			*over_r = type == DNS_MX && w->dns.answer->rr->name[0] == '\0' && w->dns.answer->rr->next == NULL;
+			*over_r =
+			    type == DNS_MX && w->dns.answer->rr->name[0] == '\0' && w->dns.answer->rr->next == NULL;
 			return V_DUNNO;
 		}
 		dns_end(&w->dns);
@@ -76,7 +79,8 @@ static enum verdict find_servers(struct access_run *r, enum dns_type type, const
 			break;
 		w->cursor = strchr(w->cursor, '.') + 1;
 	}
-	log_warn(r->facts->log, "Unable to look up %s host for %s: %s", type_name(type), type == DNS_NS ? name : w->cursor, failure(d));
+	log_warn(r->facts->log, "Unable to look up %s host for %s: %s", type_name(type),
+	    type == DNS_NS ? name : w->cursor, failure(d));
 	*over_r = true;
 	return V_DUNNO;
 }

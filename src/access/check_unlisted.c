@@ -22,14 +22,16 @@ static bool user_table(const struct access_run *r, struct user_table *t)
 
 	switch (r->work.resolve.class_ & CLASS_MASK_ALL) {
 	case CLASS_LOCAL:
-		*t = (struct user_table){ l->local_rcpt, view_int(v, unknown_local_recipient_reject_code), " in local recipient table" };
+		*t = (struct user_table){ l->local_rcpt, view_int(v, unknown_local_recipient_reject_code),
+			" in local recipient table" };
 		break;
 	case CLASS_VIRTUAL:
 		*t = (struct user_table){ l->virtual_mailbox, view_int(v, unknown_virtual_mailbox_reject_code),
 		    " in virtual mailbox table" };
 		break;
 	case CLASS_RELAY:
-		*t = (struct user_table){ l->relay_rcpt, view_int(v, unknown_relay_recipient_reject_code), " in relay recipient table" };
+		*t = (struct user_table){ l->relay_rcpt, view_int(v, unknown_relay_recipient_reject_code),
+			" in relay recipient table" };
 		break;
 	default:
 		return false;
@@ -47,8 +49,9 @@ static bool local_part_is(const char *addr, const char *name)
 /* postmaster and mailer-daemon always exist; double-bounce is our own, absorbed by the queue manager. */
 static bool always_there(const struct access_run *r, const char *addr)
 {
-	return (r->work.resolve.class_ & CLASS_LOCAL) && (local_part_is(addr, view_str(r->facts->view, double_bounce_sender)) ||
-	    local_part_is(addr, "postmaster") || local_part_is(addr, "mailer-daemon"));
+	return (r->work.resolve.class_ & CLASS_LOCAL) &&
+	    (local_part_is(addr, view_str(r->facts->view, double_bounce_sender)) || local_part_is(addr, "postmaster") ||
+		local_part_is(addr, "mailer-daemon"));
 }
 
 /* Mail for it goes to the error or retry transport: its next hop is the reason. */
@@ -71,7 +74,8 @@ static enum verdict undeliverable(struct access_run *r, const char *addr, const 
 static bool phase_maps(struct access_run *r, bool sender, int n, const struct maps **maps_r)
 {
 	const struct access_lists *l = r->lists;
-	const struct maps *all[] = { l->rcpt_canonical, sender ? l->send_canonical : NULL, l->canonical, l->virtual_alias };
+	const struct maps *all[] = { l->rcpt_canonical, sender ? l->send_canonical : NULL, l->canonical,
+		l->virtual_alias };
 
 	if ((size_t)n >= NELEM(all))
 		return false;
@@ -111,7 +115,8 @@ static enum verdict unlisted(struct access_run *r, const char *addr, bool sender
 		return V_WAIT;
 	if (f != FOUND_NONE)
 		return f == FOUND ? V_DUNNO : run_dict_retry(r, addr);
-	return run_reject(r, ACCESS_ERR_BOUNCE, table.code, sender ? "5.1.0" : "5.1.1", "<%s>: %s rejected: User unknown%s", addr, cls,
+	return run_reject(r, ACCESS_ERR_BOUNCE, table.code, sender ? "5.1.0" : "5.1.1",
+	    "<%s>: %s rejected: User unknown%s", addr, cls,
 	    view_bool(r->facts->view, show_user_unknown_table_name) ? table.text : "");
 }
 

@@ -30,8 +30,10 @@ static enum verdict default_judge(struct access_run *r, const struct step *st)
 	struct step as = *st;
 
 	if (r->default_acl == NULL) {
-		log_warn(r->facts->log, "specify one of (check_client_access, check_reverse_client_hostname_access, check_helo_access, "
-		    "check_sender_access, check_recipient_access, check_etrn_access) before %s restriction \"%s\"", r->reply_class, st->name);
+		log_warn(r->facts->log,
+		    "specify one of (check_client_access, check_reverse_client_hostname_access, check_helo_access, "
+		    "check_sender_access, check_recipient_access, check_etrn_access) before %s restriction \"%s\"",
+		    r->reply_class, st->name);
 		return run_config_error(r);
 	}
 	as.check = check_find(r->default_acl);
@@ -65,16 +67,16 @@ enum verdict reject_judge(struct access_run *r, const struct step *st)
 {
 	if (r->warn_level == 0)
 		warn_ignored(r, st);
-	return run_reject(r, ACCESS_ERR_POLICY, view_int(r->facts->view, reject_code), "5.7.1", "<%s>: %s rejected: Access denied",
-	    r->reply_name, r->reply_class);
+	return run_reject(r, ACCESS_ERR_POLICY, view_int(r->facts->view, reject_code), "5.7.1",
+	    "<%s>: %s rejected: Access denied", r->reply_name, r->reply_class);
 }
 
 enum verdict defer_judge(struct access_run *r, const struct step *st)
 {
 	if (r->warn_level == 0)
 		warn_ignored(r, st);
-	return run_reject(r, ACCESS_ERR_POLICY, view_int(r->facts->view, defer_code), "4.3.2", "<%s>: %s rejected: Try again later",
-	    r->reply_name, r->reply_class);
+	return run_reject(r, ACCESS_ERR_POLICY, view_int(r->facts->view, defer_code), "4.3.2",
+	    "<%s>: %s rejected: Try again later", r->reply_name, r->reply_class);
 }
 
 enum verdict defer_if_permit_judge(struct access_run *r, const struct step *st UNUSED)
@@ -85,7 +87,8 @@ enum verdict defer_if_permit_judge(struct access_run *r, const struct step *st U
 
 enum verdict defer_if_reject_judge(struct access_run *r, const struct step *st UNUSED)
 {
-	return run_defer_if_reject(r, 450, "4.7.0", "<%s>: %s rejected: defer_if_reject requested", r->reply_name, r->reply_class);
+	return run_defer_if_reject(
+	    r, 450, "4.7.0", "<%s>: %s rejected: defer_if_reject requested", r->reply_name, r->reply_class);
 }
 
 enum verdict sleep_judge(struct access_run *r, const struct step *st)
@@ -112,8 +115,8 @@ enum verdict pipelining_judge(struct access_run *r, const struct step *st UNUSED
 {
 	if (!r->facts->pipelined_early)
 		return V_DUNNO;
-	return run_reject(r, ACCESS_ERR_PROTOCOL, 503, "5.5.0", "<%s>: %s rejected: Improper use of SMTP command pipelining",
-	    r->reply_name, r->reply_class);
+	return run_reject(r, ACCESS_ERR_PROTOCOL, 503, "5.5.0",
+	    "<%s>: %s rejected: Improper use of SMTP command pipelining", r->reply_name, r->reply_class);
 }
 
 enum verdict multi_rcpt_bounce_judge(struct access_run *r, const struct step *st UNUSED)
@@ -159,8 +162,10 @@ static const struct check checks[] = {
 	ROW("check_client_ns_access", ARG_MAP, server_judge, ABOUT_CLIENT | DNS_NS << 8, forbid_ok),
 	ROW("check_client_mx_access", ARG_MAP, server_judge, ABOUT_CLIENT | DNS_MX << 8, forbid_ok),
 	ROW("check_client_a_access", ARG_MAP, server_judge, ABOUT_CLIENT | DNS_A << 8, forbid_ok),
-	ROW("check_reverse_client_hostname_ns_access", ARG_MAP, server_judge, ABOUT_REV_CLIENT | DNS_NS << 8, forbid_ok),
-	ROW("check_reverse_client_hostname_mx_access", ARG_MAP, server_judge, ABOUT_REV_CLIENT | DNS_MX << 8, forbid_ok),
+	ROW("check_reverse_client_hostname_ns_access", ARG_MAP, server_judge, ABOUT_REV_CLIENT | DNS_NS << 8,
+	    forbid_ok),
+	ROW("check_reverse_client_hostname_mx_access", ARG_MAP, server_judge, ABOUT_REV_CLIENT | DNS_MX << 8,
+	    forbid_ok),
 	ROW("check_reverse_client_hostname_a_access", ARG_MAP, server_judge, ABOUT_REV_CLIENT | DNS_A << 8, forbid_ok),
 	ROW("check_ccert_access", ARG_MAP, map_judge, ABOUT_CCERT, NULL),
 	ROW("check_sasl_access", ARG_MAP, map_judge, ABOUT_SASL, NULL),

@@ -63,8 +63,9 @@ static size_t fill_arg(struct parse *p, struct step *st, size_t i)
 		return 1;
 	case ARG_MAP:
 		if (arg == NULL || strchr(arg, ':') == NULL)
-			step_bad(st, p->problems, arena_printf(a, "restriction %s: bad argument \"%s\": need maptype:mapname",
-			    name, arg != NULL ? arg : "(null)"));
+			step_bad(st, p->problems,
+			    arena_printf(a, "restriction %s: bad argument \"%s\": need maptype:mapname", name,
+				arg != NULL ? arg : "(null)"));
 		else
 			fill_map(p, st, arg);
 		return 2;
@@ -154,10 +155,13 @@ static void classes_parse(struct access_lists *l, struct tables *tables, struct 
 			hash_set(&l->classes, names.v[i], list_new());
 	for (size_t i = 0; i < names.n; i++) {
 		const char *text = view_lookup(l->view, names.v[i]);
-		struct parse p = { .lists = l, .list = hash_get(&l->classes, names.v[i]), .tables = tables, .problems = problems };
+		struct parse p = {
+			.lists = l, .list = hash_get(&l->classes, names.v[i]), .tables = tables, .problems = problems
+		};
 
 		if (text == NULL || *text == '\0') {
-			problem_add(problems, PROBLEM_FATAL, NULL, 0, "restriction class `%s' needs a definition", names.v[i]);
+			problem_add(
+			    problems, PROBLEM_FATAL, NULL, 0, "restriction class `%s' needs a definition", names.v[i]);
 			continue;
 		}
 		if (p.list->n > 0)
@@ -172,7 +176,12 @@ static void classes_parse(struct access_lists *l, struct tables *tables, struct 
 static bool is_guard(const struct step *st)
 {
 	static const char *const guards[] = {
-		"reject_unauth_destination", "defer_unauth_destination", "reject", "defer", "defer_if_permit", "check_relay_domains",
+		"reject_unauth_destination",
+		"defer_unauth_destination",
+		"reject",
+		"defer",
+		"defer_if_permit",
+		"check_relay_domains",
 	};
 
 	for (size_t i = 0; i < NELEM(guards); i++)
@@ -205,7 +214,8 @@ static void lists_open(struct access_lists *l, struct tables *t, struct problems
 	const char *parents = view_str(v, parent_domain_matches_subdomains);
 
 #define MAPS(name)	maps_new(t, #name, view_str(v, name), TABLE_ADDR, problems)
-#define HOSTS(name)	match_list_new(t, MATCH_HOST, #name, view_str(v, name), match_parent_style(parents, #name), problems)
+#define HOSTS(name) \
+	match_list_new(t, MATCH_HOST, #name, view_str(v, name), match_parent_style(parents, #name), problems)
 	l->mynetworks = HOSTS(mynetworks);
 	l->permit_mx_networks = HOSTS(permit_mx_backup_networks);
 	l->relay_domains = match_list_new(t, MATCH_DOMAIN, "relay_domains", view_str(v, relay_domains),
@@ -236,7 +246,8 @@ static void rewrite_open(struct access_lists *l, struct tables *t, struct proble
 	l->rewrite_maps = xcalloc(l->rewrite_words.n + 1, sizeof(struct maps *));
 	for (size_t i = 0; i < l->rewrite_words.n; i++)
 		if (strchr(l->rewrite_words.v[i], ':') != NULL)
-			l->rewrite_maps[i] = maps_new(t, l->rewrite_words.v[i], l->rewrite_words.v[i], TABLE_ADDR, problems);
+			l->rewrite_maps[i] =
+			    maps_new(t, l->rewrite_words.v[i], l->rewrite_words.v[i], TABLE_ADDR, problems);
 }
 
 struct access_lists *access_compile(const struct service *s, struct problems *problems)
@@ -267,7 +278,8 @@ struct access_lists *access_compile(const struct service *s, struct problems *pr
 	LIST(STAGE_ETRN, smtpd_etrn_restrictions);
 #undef LIST
 	if (!has_guard(l->list[STAGE_RECIPIENT], 0) && !has_guard(l->list[STAGE_RELAY], 0))
-		problem_add(problems, PROBLEM_FATAL, NULL, 0, "in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, "
+		problem_add(problems, PROBLEM_FATAL, NULL, 0,
+		    "in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, "
 		    "specify at least one working instance of: reject_unauth_destination, defer_unauth_destination, reject, defer, "
 		    "defer_if_permit or check_relay_domains");
 	return l;

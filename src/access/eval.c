@@ -18,16 +18,20 @@
 #include <postrider/service.h>
 #include <stdlib.h>
 
-enum phase { PH_CLIENT, PH_HELO, PH_SENDER, PH_SENDER_LISTED, PH_RELAY, PH_RECIPIENT, PH_RCPT_LISTED, PH_DATA, PH_EOD, PH_ETRN,
-    PH_DEFERRED, PH_END };
+enum phase {
+	PH_CLIENT, PH_HELO, PH_SENDER, PH_SENDER_LISTED, PH_RELAY, PH_RECIPIENT, PH_RCPT_LISTED,
+	PH_DATA, PH_EOD, PH_ETRN, PH_DEFERRED, PH_END
+};
 
 static const unsigned char plan_connect[] = { PH_CLIENT, PH_END };
 static const unsigned char plan_helo[] = { PH_HELO, PH_END };
 static const unsigned char plan_mail[] = { PH_SENDER, PH_SENDER_LISTED, PH_END };
 /* Two orders of relay and recipient lists; the delayed stages are the first four. */
 static const unsigned char plan_rcpt[2][9] = {
-	{ PH_CLIENT, PH_HELO, PH_SENDER, PH_SENDER_LISTED, PH_RECIPIENT, PH_RELAY, PH_DEFERRED, PH_RCPT_LISTED, PH_END },
-	{ PH_CLIENT, PH_HELO, PH_SENDER, PH_SENDER_LISTED, PH_RELAY, PH_RECIPIENT, PH_DEFERRED, PH_RCPT_LISTED, PH_END },
+	{ PH_CLIENT, PH_HELO, PH_SENDER, PH_SENDER_LISTED, PH_RECIPIENT, PH_RELAY, PH_DEFERRED, PH_RCPT_LISTED,
+	    PH_END },
+	{ PH_CLIENT, PH_HELO, PH_SENDER, PH_SENDER_LISTED, PH_RELAY, PH_RECIPIENT, PH_DEFERRED, PH_RCPT_LISTED,
+	    PH_END },
 };
 static const unsigned char plan_data[] = { PH_DATA, PH_DEFERRED, PH_END };
 static const unsigned char plan_eod[] = { PH_EOD, PH_DEFERRED, PH_END };
@@ -131,7 +135,8 @@ static enum verdict lists_run(struct access_run *r)
 }
 
 /* ---- phases ----------------------------------------------------------------------------------- */
-static void begin(struct access_run *r, enum stage stage, const char *name, const char *cls, const char *acl, bool deferred)
+static void begin(
+    struct access_run *r, enum stage stage, const char *name, const char *cls, const char *acl, bool deferred)
 {
 	const struct list *l = r->lists->list[stage];
 
@@ -166,10 +171,12 @@ static bool phase_enter(struct access_run *r, enum phase ph)
 		if (f->sender == NULL)
 			return false;
 		m->sender_checked = false;
-		begin(r, STAGE_SENDER, f->sender, class_sender, "check_sender_access", m->deferred_client || m->deferred_helo);
+		begin(r, STAGE_SENDER, f->sender, class_sender, "check_sender_access",
+		    m->deferred_client || m->deferred_helo);
 		return true;
 	case PH_SENDER_LISTED:
-		return r->lists->unlisted_sender && f->sender != NULL && *f->sender != '\0' && !m->sender_checked && !m->discard;
+		return r->lists->unlisted_sender && f->sender != NULL && *f->sender != '\0' && !m->sender_checked &&
+		    !m->discard;
 	case PH_RELAY:
 	case PH_RECIPIENT:
 		if (r->phase[-1] != PH_RELAY && r->phase[-1] != PH_RECIPIENT) {		/* the first of the two */
@@ -177,8 +184,8 @@ static bool phase_enter(struct access_run *r, enum phase ph)
 			r->defer_if_reject.active = false;
 			m->defer_if_permit.active = m->deferred_sender;
 		}
-		begin(r, ph == PH_RELAY ? STAGE_RELAY : STAGE_RECIPIENT, f->recipient, class_recipient, "check_recipient_access",
-		    m->defer_if_permit.active);
+		begin(r, ph == PH_RELAY ? STAGE_RELAY : STAGE_RECIPIENT, f->recipient, class_recipient,
+		    "check_recipient_access", m->defer_if_permit.active);
 		return true;
 	case PH_RCPT_LISTED:
 		return r->lists->unlisted_rcpt && !m->rcpt_checked && !m->discard;
@@ -189,7 +196,8 @@ static bool phase_enter(struct access_run *r, enum phase ph)
 		begin(r, STAGE_EOD, "END-OF-MESSAGE", class_eod, NULL, false);
 		return true;
 	case PH_ETRN:
-		begin(r, STAGE_ETRN, f->etrn_name, class_etrn, "check_etrn_access", m->deferred_client || m->deferred_helo);
+		begin(r, STAGE_ETRN, f->etrn_name, class_etrn, "check_etrn_access",
+		    m->deferred_client || m->deferred_helo);
 		return true;
 	case PH_DEFERRED:
 		return m->defer_if_permit.active;
@@ -301,7 +309,8 @@ static bool trivial(const struct access_lists *l, enum access_request what, stru
 	return l->list[s] == NULL || l->list[s]->n == 0;
 }
 
-static struct access_run *run_new(struct access_op *op, struct task *t, const struct access_lists *l, const struct access_facts *f)
+static struct access_run *run_new(
+    struct access_op *op, struct task *t, const struct access_lists *l, const struct access_facts *f)
 {
 	struct access_run *r = xcalloc(1, sizeof(*r));
 
@@ -403,7 +412,8 @@ static enum verdict rewrite_word(struct access_run *r, size_t i)
 	return V_DUNNO;
 }
 
-void access_rewrite_start(struct access_op *op, struct task *t, const struct access_lists *l, const struct access_facts *f)
+void access_rewrite_start(
+    struct access_op *op, struct task *t, const struct access_lists *l, const struct access_facts *f)
 {
 	static struct access_memory scratch;	/* nothing is kept from here */
 

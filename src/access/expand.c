@@ -55,8 +55,12 @@ static const char *lookup(void *arg, const char *name)
 	struct expansion *x = arg;
 	const struct access_facts *f = x->f;
 	const struct { const char *name, *value; } plain[] = {
-		{ "server_name", view_str(f->view, myhostname) }, { "client", f->client }, { "client_port", f->client_port },
-		{ "client_address", f->client_addr }, { "client_name", f->client_name }, { "reverse_client_name", f->client_rev_name },
+		{ "server_name", view_str(f->view, myhostname) },
+		{ "client", f->client },
+		{ "client_port", f->client_port },
+		{ "client_address", f->client_addr },
+		{ "client_name", f->client_name },
+		{ "reverse_client_name", f->client_rev_name },
 		{ "helo_name", f->helo },
 	};
 	const char *v = NULL;
@@ -123,7 +127,8 @@ static void unescape(struct buf *out, const char *s)
 	}
 }
 
-bool expand_with(struct buf *out, const char *text, const struct access_facts *f, const char *(*own)(void *, const char *), void *own_arg)
+bool expand_with(struct buf *out, const char *text, const struct access_facts *f,
+    const char *(*own)(void *, const char *), void *own_arg)
 {
 	struct expansion x = { .f = f };
 	struct buf filter = { 0 };

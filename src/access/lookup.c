@@ -150,7 +150,8 @@ enum find_result run_find_net(struct access_run *r, const struct maps *maps, con
 	return FOUND_NONE;
 }
 
-/* Writes the key that work.pos (and, among parents of the domain, work.cursor) stand for; false: no such key for this address. */
+/* Writes the key that work.pos (and, among parents of the domain, work.cursor) stand for; false: no such key for this
+ * address. */
 static bool make_key(struct access_run *r, const char *addr, unsigned how, bool local)
 {
 	const struct view *v = r->facts->view;
@@ -199,7 +200,8 @@ static void next_key(struct access_run *r, unsigned how)
 	struct work *w = &r->work;
 
 	w->sub = 0;
-	if (w->pos == KEY_DOMAIN && (how & FIND_DOMAIN) && w->cursor != NULL && (w->cursor = parent_of(r, w->cursor)) != NULL)
+	if (w->pos == KEY_DOMAIN && (how & FIND_DOMAIN) && w->cursor != NULL &&
+	    (w->cursor = parent_of(r, w->cursor)) != NULL)
 		return;
 	w->pos++;
 }
@@ -225,7 +227,8 @@ static enum find_result find_both(struct access_run *r, const struct maps *maps)
 	return find(r, maps, w->key.p, which);
 }
 
-enum find_result run_find_addr(struct access_run *r, const struct maps *maps, const char *addr, unsigned how, bool local)
+enum find_result run_find_addr(
+    struct access_run *r, const struct maps *maps, const char *addr, unsigned how, bool local)
 {
 	struct work *w = &r->work;
 

@@ -55,8 +55,14 @@ const char *dsn_split(char dsn_r[12], const char *fallback, const char *text)
 const char *dsn_fix(struct access_run *r, const char *dsn, const char *reply_class)
 {
 	static const struct { const char *detail, *sender, *rcpt; } map[] = {
-		{ "1", "4.1.7", "4.1.1" }, { "2", "4.1.8", "4.1.2" }, { "3", "4.1.7", "4.1.3" }, { "4", "4.1.7", "4.1.4" },
-		{ "5", "4.1.0", "4.1.5" }, { "6", "4.1.7", "4.1.6" }, { "7", "4.1.7", "4.1.3" }, { "8", "4.1.8", "4.1.2" },
+		{ "1", "4.1.7", "4.1.1" },
+		{ "2", "4.1.8", "4.1.2" },
+		{ "3", "4.1.7", "4.1.3" },
+		{ "4", "4.1.7", "4.1.4" },
+		{ "5", "4.1.0", "4.1.5" },
+		{ "6", "4.1.7", "4.1.6" },
+		{ "7", "4.1.7", "4.1.3" },
+		{ "8", "4.1.8", "4.1.2" },
 	};
 	const char *to = "4.0.0";
 
@@ -84,7 +90,8 @@ static void log_line(const struct access_facts *f, const char *recipient, const 
 {
 	struct buf b = { 0 };
 
-	buf_addf(&b, "%s: %s: %s from %s: %s;", f->queue_id != NULL ? f->queue_id : "NOQUEUE", what, f->command, f->client, text);
+	buf_addf(&b, "%s: %s: %s from %s: %s;", f->queue_id != NULL ? f->queue_id : "NOQUEUE", what, f->command,
+	    f->client, text);
 	if (f->sender != NULL)
 		add_address(&b, " from=<", f->sender);
 	if (recipient != NULL)
@@ -103,8 +110,8 @@ void access_log(const struct access_facts *f, const char *what, const char *text
 }
 
 /* "code dsn text", checked, cut and printable. */
-static PRINTF(5, 0) void format_reply(struct buf *out, const struct access_facts *f, int code, const char *dsn, const char *fmt,
-    va_list ap)
+static PRINTF(5, 0) void format_reply(
+    struct buf *out, const struct access_facts *f, int code, const char *dsn, const char *fmt, va_list ap)
 {
 	buf_reset(out);
 	buf_addf(out, "%d %s ", code, dsn);
@@ -132,10 +139,11 @@ static void finish_reply(struct buf *out, bool soft_bounce)
 	out->p[4] = out->p[0];	/* the reply code has the higher precedence */
 }
 
-static PRINTF(5, 0) enum verdict vreject(struct access_run *r, unsigned error_class, int code, const char *dsn, const char *fmt,
-    va_list ap)
+static PRINTF(5, 0) enum verdict
+    vreject(struct access_run *r, unsigned error_class, int code, const char *dsn, const char *fmt, va_list ap)
 {
-	bool warn = r->warn_level > 0 && (error_class & (ACCESS_ERR_SOFTWARE | ACCESS_ERR_RESOURCE | ACCESS_ERR_DATA)) == 0;
+	bool warn =
+	    r->warn_level > 0 && (error_class & (ACCESS_ERR_SOFTWARE | ACCESS_ERR_RESOURCE | ACCESS_ERR_DATA)) == 0;
 
 	r->op->error_class |= error_class;
 	format_reply(&r->reply, r->facts, code, dsn, fmt, ap);
@@ -188,8 +196,8 @@ void access_reject(struct buf *reply, const struct access_facts *f, int code, co
 }
 
 /* Keeps the first reason only, as the client's administrator wants one cause, not the last of many. */
-static PRINTF(5, 0) void defer_keep(struct access_defer *d, unsigned error_class, int code, const char *dsn, const char *fmt,
-    va_list ap)
+static PRINTF(5, 0) void defer_keep(
+    struct access_defer *d, unsigned error_class, int code, const char *dsn, const char *fmt, va_list ap)
 {
 	struct buf b = { 0 };
 
@@ -204,7 +212,8 @@ static PRINTF(5, 0) void defer_keep(struct access_defer *d, unsigned error_class
 	d->reason = buf_steal(&b);
 }
 
-enum verdict run_defer_if_permit(struct access_run *r, const char *tf_action, int code, const char *dsn, const char *fmt, ...)
+enum verdict run_defer_if_permit(
+    struct access_run *r, const char *tf_action, int code, const char *dsn, const char *fmt, ...)
 {
 	enum verdict v = V_DUNNO;
 	va_list ap;
@@ -247,7 +256,8 @@ enum verdict run_permit(struct access_run *r, const char *action, const char *cl
 	log = match_poll(&op) == MATCH_YES;	/* action names need no table; one that waits is not waited for */
 	match_end(&op);
 	if (log) {
-		char *text = xasprintf("action=%s for %s=%s%s%s", action, cls, name, from != NULL ? " from " : "", from != NULL ? from : "");
+		char *text = xasprintf("action=%s for %s=%s%s%s", action, cls, name, from != NULL ? " from " : "",
+		    from != NULL ? from : "");
 
 		log_line(r->facts, r->recipient, "permit", text);
 		free(text);

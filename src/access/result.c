@@ -21,12 +21,15 @@ static bool delegable(struct result *x, const char *action)
 	struct access_run *r = x->r;
 
 	if (strcmp(r->facts->command, "ETRN") == 0) {
-		log_warn(r->facts->log, "access table %s: action %s is unavailable in smtpd_etrn_restrictions", x->table, action);
+		log_warn(r->facts->log, "access table %s: action %s is unavailable in smtpd_etrn_restrictions",
+		    x->table, action);
 		return false;
 	}
 	if (r->facts->sender == NULL || r->actions == NULL) {
-		log_warn(r->facts->log, "access table %s: with smtpd_delay_reject=no, action %s is always skipped in Client host or "
-		    "Helo command restrictions", x->table, action);
+		log_warn(r->facts->log,
+		    "access table %s: with smtpd_delay_reject=no, action %s is always skipped in Client host or "
+		    "Helo command restrictions",
+		    x->table, action);
 		return false;
 	}
 	return true;
@@ -59,8 +62,8 @@ static enum verdict refuse(struct result *x, int code, const char *dsn)
 	char own[12];
 	const char *text = dsn_split(own, dsn, x->text);
 
-	return run_reject(x->r, ACCESS_ERR_POLICY, code, dsn_fix(x->r, own, x->cls), "<%s>: %s rejected: %s", x->name, x->cls,
-	    *text != '\0' ? text : "Access denied");
+	return run_reject(x->r, ACCESS_ERR_POLICY, code, dsn_fix(x->r, own, x->cls), "<%s>: %s rejected: %s", x->name,
+	    x->cls, *text != '\0' ? text : "Access denied");
 }
 
 static enum verdict on_dunno(struct result *x UNUSED)
@@ -101,9 +104,11 @@ static enum verdict on_filter(struct result *x)
 	if (!delegable(x, "FILTER"))
 		return V_DUNNO;
 	if (*x->text == '\0') {
-		log_warn(x->r->facts->log, "access table %s entry \"%s\" has FILTER entry without value", x->table, x->datum);
+		log_warn(x->r->facts->log, "access table %s entry \"%s\" has FILTER entry without value", x->table,
+		    x->datum);
 	} else if (strchr(x->text, ':') == NULL) {
-		log_warn(x->r->facts->log, "access table %s entry \"%s\" requires transport:destination", x->table, x->datum);
+		log_warn(x->r->facts->log, "access table %s entry \"%s\" requires transport:destination", x->table,
+		    x->datum);
 	} else {
 		note_triggers(x, "filter", "FILTER");
 		set(&x->r->actions->filter, x->text);
@@ -161,8 +166,9 @@ static enum verdict on_defer_if_permit(struct result *x)
 	char dsn[12];
 	const char *text = dsn_split(dsn, "4.7.1", x->text);
 
-	return run_defer_if_permit(x->r, NULL, view_int(x->r->facts->view, access_map_defer_code), dsn_fix(x->r, dsn, x->cls),
-	    "<%s>: %s rejected: %s", x->name, x->cls, *text != '\0' ? text : "Service unavailable");
+	return run_defer_if_permit(x->r, NULL, view_int(x->r->facts->view, access_map_defer_code),
+	    dsn_fix(x->r, dsn, x->cls), "<%s>: %s rejected: %s", x->name, x->cls,
+	    *text != '\0' ? text : "Service unavailable");
 }
 
 static enum verdict on_defer_if_reject(struct result *x)
@@ -181,7 +187,8 @@ static enum verdict on_prepend(struct result *x)
 	if (r->facts->sender == NULL || r->actions == NULL) {
 		delegable(x, "PREPEND");
 	} else if (strcmp(r->facts->command, "END-OF-MESSAGE") == 0) {
-		log_warn(r->facts->log, "access table %s: action PREPEND must be used before smtpd_end_of_data_restrictions", x->table);
+		log_warn(r->facts->log,
+		    "access table %s: action PREPEND must be used before smtpd_end_of_data_restrictions", x->table);
 	} else if (hdr_name_len(x->text, strlen(x->text)) == 0) {
 		log_warn(r->facts->log, "access table %s entry \"%s\" requires header: text", x->table, x->datum);
 	} else {
@@ -196,10 +203,22 @@ static enum verdict on_ok(struct result *x)
 }
 
 static const struct { const char *verb; enum verdict (*act)(struct result *); } verbs[] = {
-	{ "DUNNO", on_dunno }, { "REJECT", on_reject }, { "DEFER", on_defer }, { "HANGUP", on_hangup }, { "INFO", on_info },
-	{ "WARN", on_warn }, { "FILTER", on_filter }, { "HOLD", on_hold }, { "DISCARD", on_discard }, { "REDIRECT", on_redirect },
-	{ "BCC", on_bcc }, { "DEFER_IF_PERMIT", on_defer_if_permit }, { "DEFER_IF_REJECT", on_defer_if_reject },
-	{ "PREPEND", on_prepend }, { "OK", on_ok }, { "RELAY", on_ok },
+	{ "DUNNO", on_dunno },
+	{ "REJECT", on_reject },
+	{ "DEFER", on_defer },
+	{ "HANGUP", on_hangup },
+	{ "INFO", on_info },
+	{ "WARN", on_warn },
+	{ "FILTER", on_filter },
+	{ "HOLD", on_hold },
+	{ "DISCARD", on_discard },
+	{ "REDIRECT", on_redirect },
+	{ "BCC", on_bcc },
+	{ "DEFER_IF_PERMIT", on_defer_if_permit },
+	{ "DEFER_IF_REJECT", on_defer_if_reject },
+	{ "PREPEND", on_prepend },
+	{ "OK", on_ok },
+	{ "RELAY", on_ok },
 };
 
 /* The rest of the possibilities: a list of restrictions. */
@@ -228,7 +247,8 @@ static enum verdict on_list(struct result *x)
 	return V_NESTED;
 }
 
-enum verdict run_result(struct access_run *r, const char *table, const char *value, const char *datum, const char *name, const char *cls)
+enum verdict run_result(
+    struct access_run *r, const char *table, const char *value, const char *datum, const char *name, const char *cls)
 {
 	struct result x = { .r = r, .table = table, .value = value, .datum = datum, .name = name, .cls = cls };
 	size_t n = strcspn(value, " \t");

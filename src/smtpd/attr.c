@@ -5,7 +5,10 @@
 
 static int hex(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	return c >= '0' && c <= '9' ? c - '0' :
+	    c >= 'A' && c <= 'F'    ? c - 'A' + 10 :
+	    c >= 'a' && c <= 'f'    ? c - 'a' + 10 :
+				      -1;
 }
 
 /* RFC 3461 xtext as Postfix takes it: a "+00" is no error, the text ends there. */

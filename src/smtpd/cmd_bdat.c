@@ -96,7 +96,8 @@ enum cmd_result cmd_bdat(struct session *s, struct command *c)
 		c->step = STEP_RULES;
 		if (!s->stand_alone && s->bdat == BDAT_NONE) {
 			session_facts(s, &c->facts);
-			access_start(&c->access, &s->task, s->conf->access, ACCESS_DATA, &c->facts, &s->memory, &s->trans->actions);
+			access_start(&c->access, &s->task, s->conf->access, ACCESS_DATA, &c->facts, &s->memory,
+			    &s->trans->actions);
 		}
 	}
 	if (!s->stand_alone && s->bdat == BDAT_NONE && (v = access_poll(&c->access)) == ACCESS_WAIT)

@@ -95,13 +95,13 @@ static enum cmd_result parameter(struct session *s, struct command *c, const cha
 		s->body_8bit = false;
 	} else if (str_iprefix(arg, "SIZE=")) {		/* RFC 1870 */
 		return param_size(s, arg + 5);
-	} else if (utf8_offered(s) && str_ieq(arg, "SMTPUTF8")) {	/* RFC 6531; noted before the address was looked at */
+	} else if (utf8_offered(s) && str_ieq(arg, "SMTPUTF8")) { /* RFC 6531; noted before the address was looked at */
 		return CMD_OK;
-	} else if (str_iprefix(arg, "AUTH=")) {		/* RFC 4954 */
+	} else if (str_iprefix(arg, "AUTH=")) { /* RFC 4954 */
 		return CMD_OK;
 	} else if (s->verp_ok && str_iprefix(arg, "XVERP") && (arg[5] == '\0' || arg[5] == '=')) {
 		return param_verp(s, c, arg);
-	} else if (str_iprefix(arg, "RET=")) {		/* RFC 3461 */
+	} else if (str_iprefix(arg, "RET=")) { /* RFC 3461 */
 		return param_ret(s, arg + 4);
 	} else if (str_iprefix(arg, "ENVID=")) {
 		return param_envid(s, c, arg + 6);

@@ -193,7 +193,8 @@ enum cmd_result cmd_rcpt(struct session *s, struct command *c)
 			return accept_rcpt(s, c);
 		session_facts(s, &c->facts);
 		c->facts.recipient = c->addr.addr.p;
-		access_start(&c->access, &s->task, s->conf->access, ACCESS_RCPT, &c->facts, &s->memory, &s->trans->actions);
+		access_start(
+		    &c->access, &s->task, s->conf->access, ACCESS_RCPT, &c->facts, &s->memory, &s->trans->actions);
 		c->step = STEP_RULES;
 		/* fallthrough */
 	default:

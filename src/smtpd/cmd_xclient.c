@@ -110,7 +110,9 @@ static enum cmd_result attribute(struct session *s, const char *name, char *valu
 	if (str_ieq(name, "DESTADDR")) {
 		char bare[INET6_ADDRSTRLEN];
 
-		return attr_unavailable(value) || attr_address(value, bare, sizeof(bare)) ? CMD_OK : attr_bad(s, "DESTADDR", value);
+		return attr_unavailable(value) || attr_address(value, bare, sizeof(bare)) ?
+		    CMD_OK :
+		    attr_bad(s, "DESTADDR", value);
 	}
 	if (str_ieq(name, "DESTPORT"))
 		return attr_unavailable(value) || attr_port(value) ? CMD_OK : attr_bad(s, "DESTPORT", value);

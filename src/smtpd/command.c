@@ -321,7 +321,8 @@ static enum addr_result addr_bad(struct session *s, const char *text, bool warn)
 	return ADDR_BAD;
 }
 
-static enum addr_result addr_parse(struct session *s, struct command *c, const struct token *t, bool allow_empty, bool strict)
+static enum addr_result addr_parse(
+    struct session *s, struct command *c, const struct token *t, bool allow_empty, bool strict)
 {
 	struct addr_op *op = &c->addr;
 	const char *rest;

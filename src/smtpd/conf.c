@@ -3,11 +3,20 @@
 #include <stdlib.h>
 
 static const struct { const char *word, *name; unsigned bit; } keywords[] = {
-	{ "8bitmime", "8BITMIME", EHLO_8BITMIME }, { "auth", "AUTH", EHLO_AUTH }, { "etrn", "ETRN", EHLO_ETRN },
-	{ "pipelining", "PIPELINING", EHLO_PIPELINING }, { "size", "SIZE", EHLO_SIZE }, { "verp", "VERP", EHLO_VERP },
-	{ "vrfy", "VRFY", EHLO_VRFY }, { "xclient", "XCLIENT", EHLO_XCLIENT }, { "xforward", "XFORWARD", EHLO_XFORWARD },
-	{ "starttls", "STARTTLS", EHLO_STARTTLS }, { "enhancedstatuscodes", "ENHANCEDSTATUSCODES", EHLO_ENHANCEDSTATUSCODES },
-	{ "dsn", "DSN", EHLO_DSN }, { "silent-discard", "SILENT-DISCARD", EHLO_SILENT }, { "smtputf8", "SMTPUTF8", EHLO_SMTPUTF8 },
+	{ "8bitmime", "8BITMIME", EHLO_8BITMIME },
+	{ "auth", "AUTH", EHLO_AUTH },
+	{ "etrn", "ETRN", EHLO_ETRN },
+	{ "pipelining", "PIPELINING", EHLO_PIPELINING },
+	{ "size", "SIZE", EHLO_SIZE },
+	{ "verp", "VERP", EHLO_VERP },
+	{ "vrfy", "VRFY", EHLO_VRFY },
+	{ "xclient", "XCLIENT", EHLO_XCLIENT },
+	{ "xforward", "XFORWARD", EHLO_XFORWARD },
+	{ "starttls", "STARTTLS", EHLO_STARTTLS },
+	{ "enhancedstatuscodes", "ENHANCEDSTATUSCODES", EHLO_ENHANCEDSTATUSCODES },
+	{ "dsn", "DSN", EHLO_DSN },
+	{ "silent-discard", "SILENT-DISCARD", EHLO_SILENT },
+	{ "smtputf8", "SMTPUTF8", EHLO_SMTPUTF8 },
 	{ "chunking", "CHUNKING", EHLO_CHUNKING },
 };
 
@@ -35,7 +44,10 @@ void keyword_names(struct buf *out, unsigned mask)
 static enum bare_lf bare_lf_mode(const struct view *v, struct problems *problems)
 {
 	static const struct { const char *word; enum bare_lf mode; } modes[] = {
-		{ "no", BARE_LF_NO }, { "note", BARE_LF_NOTE }, { "normalize", BARE_LF_NORMALIZE }, { "yes", BARE_LF_NORMALIZE },
+		{ "no", BARE_LF_NO },
+		{ "note", BARE_LF_NOTE },
+		{ "normalize", BARE_LF_NORMALIZE },
+		{ "yes", BARE_LF_NORMALIZE },
 		{ "reject", BARE_LF_REJECT },
 	};
 	const char *word = view_str(v, smtpd_forbid_bare_newline);
@@ -62,8 +74,9 @@ static void override_options(struct smtpd_conf *c, const struct view *v, struct 
 		for (o = 0; o < NELEM(options) && !str_ieq(words.v[i], options[o].word); o++)
 			;
 		if (o == NELEM(options))
-			problem_add(problems, PROBLEM_FATAL, NULL, 0, "unknown receive_override_options value \"%s\" in \"%s\"",
-			    words.v[i], view_str(v, receive_override_options));
+			problem_add(problems, PROBLEM_FATAL, NULL, 0,
+			    "unknown receive_override_options value \"%s\" in \"%s\"", words.v[i],
+			    view_str(v, receive_override_options));
 		else if (o == 0)
 			c->allow_unlisted = true;
 		else
@@ -79,7 +92,8 @@ void *conf_compile(struct service *s, struct problems *problems)
 	const struct view *v = s->view;
 	const char *parents = view_str(v, parent_domain_matches_subdomains);
 
-#define HOSTS(name)	match_list_new(t, MATCH_HOST, #name, view_str(v, name), match_parent_style(parents, #name), problems)
+#define HOSTS(name) \
+	match_list_new(t, MATCH_HOST, #name, view_str(v, name), match_parent_style(parents, #name), problems)
 #define WORDS(name)	match_list_new(t, MATCH_STRING, #name, view_str(v, name), false, problems)
 	c->access = access_compile(s, problems);
 	c->xclient = HOSTS(smtpd_authorized_xclient_hosts);
@@ -93,10 +107,12 @@ void *conf_compile(struct service *s, struct problems *problems)
 	c->forbidden_cmds = WORDS(smtpd_forbidden_commands);
 #undef HOSTS
 #undef WORDS
-	c->discard_maps = maps_new(t, "smtpd_discard_ehlo_keyword_address_maps", view_str(v, smtpd_discard_ehlo_keyword_address_maps),
-	    0, problems);
-	c->footer_maps = maps_new(t, "smtpd_reject_footer_maps", view_str(v, smtpd_reject_footer_maps), TABLE_FOLD, problems);
-	c->command_filter = maps_new(t, "smtpd_command_filter", view_str(v, smtpd_command_filter), TABLE_FOLD, problems);
+	c->discard_maps = maps_new(t, "smtpd_discard_ehlo_keyword_address_maps",
+	    view_str(v, smtpd_discard_ehlo_keyword_address_maps), 0, problems);
+	c->footer_maps =
+	    maps_new(t, "smtpd_reject_footer_maps", view_str(v, smtpd_reject_footer_maps), TABLE_FOLD, problems);
+	c->command_filter =
+	    maps_new(t, "smtpd_command_filter", view_str(v, smtpd_command_filter), TABLE_FOLD, problems);
 	c->discard = keyword_mask(view_str(v, smtpd_discard_ehlo_keywords));
 	c->bare_lf = bare_lf_mode(v, problems);
 	override_options(c, v, problems);

@@ -24,7 +24,8 @@ static bool bare_lf_refused(struct session *s)
 		return false;
 	session_facts(s, &f);
 	if (s->conf->bare_lf == BARE_LF_NOTE) {
-		log_info(&s->log, "%s: bare <LF> received from %s", f.queue_id != NULL ? f.queue_id : "NOQUEUE", s->client);
+		log_info(
+		    &s->log, "%s: bare <LF> received from %s", f.queue_id != NULL ? f.queue_id : "NOQUEUE", s->client);
 		return false;
 	}
 	if (s->conf->bare_lf != BARE_LF_REJECT)
@@ -107,7 +108,8 @@ bool run_eod_rules(struct session *s)
 			content_over(s, false);
 			return true;
 		}
-		if (s->stand_alone || s->content->too_big || s->trans->cleanup == NULL || cleanup_failed(s->trans->cleanup)) {
+		if (s->stand_alone || s->content->too_big || s->trans->cleanup == NULL ||
+		    cleanup_failed(s->trans->cleanup)) {
 			session_enter(s, ST_QUEUE);
 			return true;
 		}

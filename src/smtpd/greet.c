@@ -7,8 +7,10 @@
 #include "session.h"
 #include <stdlib.h>
 
-enum { STEP_PTR, STEP_PTR_WAIT, STEP_HOST_WAIT, STEP_CONNECTED, STEP_RIGHTS, STEP_FORWARD, STEP_VERP, STEP_BARE_LF, STEP_LIMITS,
-    STEP_KEYWORDS, STEP_RULES, STEP_RULES_WAIT, STEP_BANNER };
+enum {
+	STEP_PTR, STEP_PTR_WAIT, STEP_HOST_WAIT, STEP_CONNECTED, STEP_RIGHTS, STEP_FORWARD, STEP_VERP, STEP_BARE_LF,
+	STEP_LIMITS, STEP_KEYWORDS, STEP_RULES, STEP_RULES_WAIT, STEP_BANNER
+};
 
 void greet_start(struct session *s)
 {
@@ -130,8 +132,9 @@ static bool host_wait(struct session *s)
 		listed |= same_address((struct sockaddr *)&g->host.addr[i].sa, (struct sockaddr *)&s->sa);
 	if (r != DNS_OK)
 		log_warn(&s->log, "hostname %s does not resolve to address %s: %s", g->ptr_name, s->addr,
-		    r == DNS_FAILED ? "Temporary failure in name resolution" : r == DNS_NODATA ? "No address associated with hostname" :
-		    "Name or service not known");
+		    r == DNS_FAILED	? "Temporary failure in name resolution" :
+			r == DNS_NODATA ? "No address associated with hostname" :
+					  "Name or service not known");
 	else if (!listed)
 		log_warn(&s->log, "hostname %s does not resolve to address %s", g->ptr_name, s->addr);
 	if (listed)
@@ -178,8 +181,10 @@ static bool limits(struct session *s)
 			s->counted = true;
 			if (max > 0 && n > (unsigned)max) {
 				note_error(s, ACCESS_ERR_POLICY);
-				log_warn(&s->log, "Connection concurrency limit exceeded: %u from %s for service %s", n, s->client, service);
-				reply(s, "421 4.7.0 %s Error: too many connections from %s", view_str(s->view, myhostname), s->addr);
+				log_warn(&s->log, "Connection concurrency limit exceeded: %u from %s for service %s", n,
+				    s->client, service);
+				reply(s, "421 4.7.0 %s Error: too many connections from %s",
+				    view_str(s->view, myhostname), s->addr);
 			}
 		}
 	}

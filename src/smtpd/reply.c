@@ -15,8 +15,8 @@ void note_error(struct session *s, unsigned error_class)
 
 static bool hold(const struct session *s)
 {
-	return s->errors >= (unsigned)view_int(s->view, smtpd_soft_error_limit) && view_secs(s->view, smtpd_error_sleep_time) > 0 &&
-	    s->state != ST_GREET;
+	return s->errors >= (unsigned)view_int(s->view, smtpd_soft_error_limit) &&
+	    view_secs(s->view, smtpd_error_sleep_time) > 0 && s->state != ST_GREET;
 }
 
 static void emit(struct session *s, const char *p, size_t n)

@@ -131,8 +131,8 @@ void smtpd_stdio_session(struct service *service, int fd, unsigned uid)
 }
 
 /* ---- deadline ---------------------------------------------------------------------------------- */
-/* Postfix's limit is for each wait: as long as bytes come, time starts anew. With smtpd_per_request_deadline it is for a
- * whole command or reply, and for content smtpd_min_data_rate says how much time the bytes that came are worth. */
+/* Postfix's limit is for each wait: as long as bytes come, time starts anew. With smtpd_per_request_deadline it is for
+ * a whole command or reply, and for content smtpd_min_data_rate says how much time the bytes that came are worth. */
 void session_arm(struct session *s)
 {
 	stream_deadline(s->stream, view_ms(s->view, smtpd_timeout));
@@ -158,7 +158,8 @@ void session_progress(struct session *s, size_t bytes)
 		session_arm(s);
 		return;
 	}
-	s->deadline_at = MIN(full, s->deadline_at + (int64_t)bytes * 1000 / MAX(view_int(s->view, smtpd_min_data_rate), 1));
+	s->deadline_at =
+	    MIN(full, s->deadline_at + (int64_t)bytes * 1000 / MAX(view_int(s->view, smtpd_min_data_rate), 1));
 	stream_deadline(s->stream, MAX(s->deadline_at - now_ms(), 1));
 }
 
@@ -296,7 +297,8 @@ static void session_free(struct session *s)
 /* ---- the machine -------------------------------------------------------------------------------------- */
 void session_enter(struct session *s, enum state to)
 {
-	log_debug(&s->log, "%s: %s -> %s", s->client != NULL ? s->client : s->addr, state_names[s->state], state_names[to]);
+	log_debug(
+	    &s->log, "%s: %s -> %s", s->client != NULL ? s->client : s->addr, state_names[s->state], state_names[to]);
 	s->state = to;
 	if (to == ST_PENALTY)
 		timer_start(&s->timer, &s->task, view_ms(s->view, smtpd_error_sleep_time));

@@ -1,8 +1,8 @@
 /* token.c - one command line into tokens.
  *
  * Tokens are parted by white space, but not inside quotes or angle brackets, where a backslash protects the next
- * character; "to:" and "from:" end a token themselves, so "FROM:<a@b>" is two. Quotes and backslashes stay in the token:
- * addresses are told apart later. Nothing here knows a verb. */
+ * character; "to:" and "from:" end a token themselves, so "FROM:<a@b>" is two. Quotes and backslashes stay in the
+ * token: addresses are told apart later. Nothing here knows a verb. */
 #include "session.h"
 #include <ctype.h>
 #include <strings.h>

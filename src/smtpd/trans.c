@@ -17,8 +17,8 @@ void trans_new(struct session *s, const char *sender)
 
 	t->sender = xstrdup(sender);
 	t->arrival_us = wall_us();
-	snprintf(t->instance, sizeof(t->instance), "%x.%llx.%llx.%x", s->log.number, (unsigned long long)(t->arrival_us / 1000000),
-	    (unsigned long long)(t->arrival_us % 1000000), serial++);
+	snprintf(t->instance, sizeof(t->instance), "%x.%llx.%llx.%x", s->log.number,
+	    (unsigned long long)(t->arrival_us / 1000000), (unsigned long long)(t->arrival_us % 1000000), serial++);
 	s->trans = t;
 }
 
@@ -175,7 +175,8 @@ static void add_received(struct session *s)
 	struct buf b = { 0 };
 	char addr[64], date[64];
 
-	buf_addf(&b, "Received: from %s (%s [%s])", s->helo != NULL ? s->helo : s->name, s->name, session_rfc_addr(s, addr));
+	buf_addf(
+	    &b, "Received: from %s (%s [%s])", s->helo != NULL ? s->helo : s->name, s->name, session_rfc_addr(s, addr));
 	if (s->sasl_user != NULL && view_bool(s->view, smtpd_sasl_authenticated_header)) {
 		buf_adds(&b, "\n\t(Authenticated sender: ");
 		add_comment(&b, s->sasl_user);
@@ -219,6 +220,7 @@ void trans_finish(struct session *s)
 		m->redirect = arena_strdup(&m->arena, t->actions.redirect);
 	for (size_t i = 0; i < t->actions.bcc.n; i++)
 		cleanup_rcpt(t->cleanup, t->actions.bcc.v[i], NULL, DSN_NEVER);
-	cleanup_add_flags(t->cleanup, (t->actions.hold ? CLEANUP_HOLD : 0u) | (t->actions.discard ? CLEANUP_DISCARD : 0u));
+	cleanup_add_flags(
+	    t->cleanup, (t->actions.hold ? CLEANUP_HOLD : 0u) | (t->actions.discard ? CLEANUP_DISCARD : 0u));
 	cleanup_finish(t->cleanup);
 }
