@@ -44,8 +44,8 @@ static void compile_file(struct compile *c, const char *path, bool yes)
 	if (text == NULL) {
 		struct match_step *s = step_add(c->d);
 
-		s->why = xasprintf("%s: nofile:%s: table lookup problem", c->list->name, path);
-		s->down = xasprintf("nofile:%s is unavailable. open file %s: %s", path, path,
+		s->why = xasprintf("%s: non-existent:%s: table lookup problem", c->list->name, path);
+		s->down = xasprintf("non-existent:%s is unavailable. open file %s: %s", path, path,
 		    c->depth < INCLUDE_DEPTH_MAX ? strerror(errno) : "included too deeply");
 		s->any = true;
 		problem_add(c->problems, PROBLEM_ERROR, NULL, 0, "open file %s: %s", path, strerror(errno));
