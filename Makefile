@@ -57,7 +57,7 @@ rev	= $(if $(1),$(call rev,$(wordlist 2,99,$(1))) $(firstword $(1)))
 modlibs	= $(foreach m,$(call upto,$(1)),$(if $(call mod_src,$(m)),$(B)/lib/$(m).a))
 
 PROGS	= $(B)/bin/postrider $(patsubst %,$(B)/bin/%,$(foreach c,$(COMMANDS),$(if $(wildcard src/cmd/$(c).c),$(c)))) \
-	  $(foreach l,$(LINKS),$(B)/bin/$(firstword $(subst :, ,$(l))))
+	  $(foreach l,$(LINKS),$(if $(wildcard src/cmd/$(lastword $(subst :, ,$(l)))*),$(B)/bin/$(firstword $(subst :, ,$(l)))))
 UNIT	= $(patsubst t/unit/%.c,$(B)/t/unit/%,$(wildcard t/unit/*.c))
 
 all: $(PROGS)
