@@ -227,7 +227,8 @@ static void log_ending(const struct session *s)
 	} else if (s->content != NULL && s->content->bdat && strcmp(s->where, "BDAT content") == 0) {
 		bytes = s->content->bytes + (int64_t)s->content->part.len + (int64_t)stream_readable(s->stream);
 		log_info(&s->log, "%s after BDAT (%lld bytes) from %s", s->reason, (long long)bytes, s->client);
-	} else {
+	} else if (strcmp(s->where, "END-OF-MESSAGE") != 0 || strcmp(s->reason, "lost connection") != 0) {
+		/* Going away without QUIT once the message is answered is no event, here as in Postfix. */
 		log_info(&s->log, "%s after %s from %s", s->reason, s->where, s->client);
 	}
 }
