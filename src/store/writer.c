@@ -24,7 +24,7 @@ enum {
 	BATCH_TXNS = 1000, BATCH_BYTES = 4 << 20,
 	HOLD_US = 200, HOLD_STEP_US = 50,
 	FIGURES_MS = 100,	/* how long counted space is believed while there is plenty */
-	RETRY_US = 1000 * 1000,	/* settlements that failed */
+	RETRY_US = 1000 * 1000,	/* settlements and sweeps that failed */
 	RESERVE = 64 << 20,
 	DOUBTS = 3,		/* times to open anew in one batch: more will not help */
 	WARN_US = 1000 * 1000,
@@ -43,6 +43,7 @@ static struct writer {
 	size_t		 waiting;		/* of these, how many somebody waits for */
 	struct store_txn *stuck, **stuck_last;	/* settlements to try again */
 	int64_t		 stuck_at_us;
+	int64_t		 sweep_from_us;		/* not earlier: the last sweep failed */
 	struct apply	 apply;
 	size_t		 crowd;			/* how many waited for the last batch */
 	int64_t		 figures_us;
@@ -222,25 +223,6 @@ static int attempt(struct store_txn **v, size_t n)
 	return 0;
 }
 
-static void sweep_some(void)
-{
-	queue_id_t id = store.sweep.v[store.sweep.n - 1];
-	struct apply *a = &w.apply;
-	bool done = false;
-	int rc = apply_begin(a, &store.db);
-
-	if (rc == 0 && (rc = apply_sweep(a, id, &done)) != 0)
-		apply_abort(a);
-	else if (rc == 0)
-		rc = apply_commit(a);
-	if (rc != 0)
-		log_warn(NULL, "queue: removing what is left of %llX: %s", (unsigned long long)id, mdb_strerror(rc));
-	if (rc != 0 || done)
-		store.sweep.n--;	/* failed: the next start tries again */
-	if (rc == 0)
-		atomic_fetch_add(&w.commits, 1);
-}
-
 /* ---- failures ----------------------------------------------------------------------------- */
 
 static enum store_result as_result(int rc)
@@ -249,7 +231,7 @@ static enum store_result as_result(int rc)
 		return STORE_FULL;
 	if (rc == EIO) {		/* LMDB's word for a short write: a full disk, too */
 		figures(true);
-		if (w.room_left < w.reserve)
+		if (w.room_left < w.reserve || atomic_load(&w.fs_free) < BATCH_BYTES)
 			return STORE_FULL;
 	}
 	return STORE_FAILED;
@@ -295,6 +277,36 @@ static void recover(int rc)
 		w.doubts++;
 		reopen(rc);
 	}
+}
+
+static bool sweep_due(void)
+{
+	return store.sweep.n > 0 && !atomic_load(&w.stop) &&
+	    (w.sweep_from_us == 0 || clock_fresh_us() >= w.sweep_from_us);
+}
+
+/* What fails is tried again after a while, others first: on a full disk these rows are the room that is wanted. */
+static void sweep_some(void)
+{
+	queue_id_t *v = store.sweep.v, id = v[store.sweep.n - 1];
+	struct apply *a = &w.apply;
+	bool done = false;
+	int rc = apply_begin(a, &store.db);
+
+	if (rc == 0 && (rc = apply_sweep(a, id, &done)) != 0)
+		apply_abort(a);
+	else if (rc == 0)
+		rc = apply_commit(a);
+	w.sweep_from_us = rc == 0 ? 0 : clock_fresh_us() + RETRY_US;
+	if (rc == 0) {
+		store.sweep.n -= done;
+		atomic_fetch_add(&w.commits, 1);
+		return;
+	}
+	log_warn(NULL, "queue: removing what is left of %llX: %s", (unsigned long long)id, mdb_strerror(rc));
+	memmove(v + 1, v, (store.sweep.n - 1) * sizeof(*v));
+	v[0] = id;
+	recover(rc);
 }
 
 static void fail(struct store_txn **v, size_t n, int rc)
@@ -433,7 +445,7 @@ static void wait_for_work(void)
 	int64_t until;
 	struct timespec ts;
 
-	if (w.stuck == NULL) {
+	if (w.stuck == NULL && store.sweep.n == 0) {
 		while (sem_wait(&w.work) < 0 && errno == EINTR)
 			continue;
 		return;
@@ -450,7 +462,7 @@ static bool next_work(void)
 	bool stop;
 
 	take_intake();
-	if (w.first != NULL || (store.sweep.n > 0 && !atomic_load(&w.stop)))
+	if (w.first != NULL || sweep_due())
 		return true;
 	stop = atomic_load(&w.stop);
 	if (stop && w.stuck == NULL) {
@@ -479,7 +491,7 @@ static void *writer_main(void *arg)
 			show_figures();		/* who is told of a commit finds it counted */
 			post_done();
 		}
-		if (store.sweep.n > 0 && !atomic_load(&w.stop))
+		if (sweep_due())
 			sweep_some();
 		figures(atomic_exchange(&w.look, false));
 	}
