@@ -66,13 +66,14 @@ static int shim_file_number(const char *path, const struct stat *st)
 
 	for (i = 0; i < shim_files; i++)
 		if (shim_file[i].dev == st->st_dev && shim_file[i].ino == st->st_ino)
-			return i;
-	if (shim_files == SHIM_FILES)
+			break;
+	if (i == SHIM_FILES)
 		return -1;
-	snprintf(shim_file[i].path, sizeof(shim_file[i].path), "%s", path);
+	snprintf(shim_file[i].path, sizeof(shim_file[i].path), "%s", path);	/* it may have been renamed */
 	shim_file[i].dev = st->st_dev;
 	shim_file[i].ino = st->st_ino;
-	shim_files++;
+	if (i == shim_files)
+		shim_files++;
 	return i;
 }
 

@@ -3,7 +3,8 @@
  *	store_load [-s seed] [-n messages] [-j slots] [-b backlog] [-m map MiB] [-f min_free] DIRECTORY
  *
  * Every message passes one slot, and what becomes of it follows from its number and the seed. Acknowledgements are noted
- * as mail.h says, in the order a server would send them. What the store refuses is counted, waited for a little, and left alone.
+ * as mail.h says, in the order a server would send them. What the store refuses is counted and left alone; when it is full, the slot
+ * waits a little and removes an old message.
  * The last line of output is the account: accepted, refused for want of space, failed, removed, left. */
 #include <postrider/buf.h>
 #include <postrider/clock.h>
@@ -36,7 +37,7 @@ struct slot {
 	struct kept	 m;
 	struct kept	 gone;		/* ST_DELETE: what is being deleted */
 	uint32_t	 chunk;		/* ST_DRAFT: the next */
-	uint32_t	 step;
+	bool		 relieve;	/* the store was full: remove something first */
 };
 
 static struct {
@@ -186,6 +187,7 @@ static bool refused(struct slot *s, enum store_result r)
 {
 	if (r == STORE_OK)
 		return false;
+	s->relieve = r == STORE_FULL;
 	if (r == STORE_FULL)
 		load.full++;
 	else
@@ -209,7 +211,8 @@ static void next_message(struct slot *s)
 	struct store_txn *t;
 	struct message *m;
 
-	if (load.kept > load.backlog_max) {
+	if (load.kept > (s->relieve ? 0 : load.backlog_max)) {
+		s->relieve = false;
 		s->gone = load.backlog[load.head];
 		load.head = (load.head + 1) % BACKLOG_MAX;
 		load.kept--;
@@ -227,7 +230,7 @@ static void next_message(struct slot *s)
 	}
 	s->m = (struct kept){ .n = ++load.last, .id = store_new_id() };
 	s->m.rcpts = rcpts_of(s->m.n);
-	s->chunk = s->step = 0;
+	s->chunk = 0;
 	crash_note("B %" PRIu64 " %u", s->m.n, s->m.rcpts);
 	if (crash_lines(s->m.n) >= DRAFT_LINES) {
 		commit(s, ST_DRAFT, draft(s));
