@@ -39,5 +39,6 @@ void	bounce_end(struct bounce_op *);		/* before the end: the notice is dropped, 
 void	bounce_init(void);		/* generation hook: templates */
 
 /* postconf -t and -b: the templates of a file ("": built in) as written, or their texts expanded. Blocking. */
-void	bounce_print_templates(const struct view *, const char *file, bool expanded, struct buf *out, struct problems *);
+void	bounce_print_templates(const struct view *, const char *file, bool expanded, struct buf *out,
+	    struct problems *);
 #endif

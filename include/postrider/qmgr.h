@@ -46,8 +46,8 @@ struct agent_class {
 };
 void	qmgr_agent_register(const struct agent_class *);
 
-/* Agents report each recipient once, as soon as it is known; logs "to=<>, relay=, delay=, dsn=, status=" and settles. relay:
- * "host[addr]:port", "none", "virtual", "local". dsn: "2.0.0". text: reason as logged in parentheses. */
+/* Agents report each recipient once, as soon as it is known; logs "to=<>, relay=, delay=, dsn=, status=" and settles.
+ * relay: "host[addr]:port", "none", "virtual", "local". dsn: "2.0.0". text: reason as logged in parentheses. */
 struct status {
 	const char	*dsn, *relay, *text;
 	const char	*remote_mta;	/* "dns; host" part: host; NULL */
@@ -73,10 +73,15 @@ void	qmgr_release(void);		/* forgets everything at once; before store_close() */
 void	qmgr_flush_all(void);			/* postqueue -f, postrider flush: everything deferred is due now */
 void	qmgr_flush_id(queue_id_t);		/* postqueue -i */
 bool	qmgr_flush_site(const char *domain);	/* ETRN, postqueue -s; false: site not eligible (fast_flush_domains) */
-/* postsuper on a message: done when it is in the store. Deleting cancels deliveries of it that are under way; a hold lets
- * them finish. */
+/* postsuper on a message: done when it is in the store. Deleting cancels deliveries of it that are under way; a hold
+ * lets them finish. */
 enum qmgr_change { QMGR_DELETE, QMGR_HOLD, QMGR_RELEASE, QMGR_REQUEUE, QMGR_EXPIRE };
-struct qmgr_change_op { int result; /* 0 wait, 1 done, -1 no such message, -2 failed */ struct task *task; void *priv; bool active; };
+struct qmgr_change_op {
+	int		 result;	/* 0 wait, 1 done, -1 no such message, -2 failed */
+	struct task	*task;
+	void		*priv;
+	bool		 active;
+};
 void	qmgr_change_start(struct qmgr_change_op *, struct task *, queue_id_t, enum qmgr_change);
 int	qmgr_change_poll(struct qmgr_change_op *);
 void	qmgr_change_end(struct qmgr_change_op *);

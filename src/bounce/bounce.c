@@ -55,7 +55,8 @@ static unsigned notify_classes(const struct view *v, struct problems *problems)
 		while (k < NELEM(class) && !str_ieq(names.v[i], class[k].name))
 			k++;
 		if (k == NELEM(class))
-			problem_add(problems, PROBLEM_FATAL, NULL, 0, "unknown \"notify_classes\" value \"%s\"", names.v[i]);
+			problem_add(problems, PROBLEM_FATAL, NULL, 0, "unknown \"notify_classes\" value \"%s\"",
+				    names.v[i]);
 		else
 			bits |= class[k].bit;
 	}
@@ -96,8 +97,9 @@ static void *conf_compile(struct generation *g, struct problems *problems)
 	c->myhostname = xstrdup(view_str(v, myhostname));
 	c->mail_name = xstrdup(view_str(v, mail_name));
 	c->x_name = dashes(c->mail_name);
-	c->double_bounce = strchr(view_str(v, double_bounce_sender), '@') != NULL ? xstrdup(view_str(v, double_bounce_sender)) :
-	    xasprintf("%s@%s", view_str(v, double_bounce_sender), c->myhostname);
+	c->double_bounce = strchr(view_str(v, double_bounce_sender), '@') != NULL
+			       ? xstrdup(view_str(v, double_bounce_sender))
+			       : xasprintf("%s@%s", view_str(v, double_bounce_sender), c->myhostname);
 	c->bounce_rcpt = xstrdup(view_str(v, bounce_notice_recipient));
 	c->bounce2_rcpt = xstrdup(view_str(v, 2bounce_notice_recipient));
 	c->delay_rcpt = xstrdup(view_str(v, delay_notice_recipient));
@@ -135,13 +137,14 @@ static struct notice_to *add_to(struct bounce *b, bool critical)
 
 static void add_sender(struct bounce *b, unsigned notify, bool full, const char *what)
 {
-	*add_to(b, true) = (struct notice_to){ .from = "", .to = b->req.msg->sender, .notify = notify, .full = full, .what = what };
+	*add_to(b, true) =
+	    (struct notice_to){.from = "", .to = b->req.msg->sender, .notify = notify, .full = full, .what = what};
 }
 
 static void add_postmaster(struct bounce *b, const char *to, bool critical, bool full, const char *what)
 {
-	*add_to(b, critical) = (struct notice_to){ .from = b->conf->double_bounce, .to = to, .postmaster = true, .full = full,
-	    .what = what };
+	*add_to(b, critical) = (struct notice_to){
+	    .from = b->conf->double_bounce, .to = to, .postmaster = true, .full = full, .what = what};
 }
 
 static void warn_zero(struct bounce *b)
@@ -150,8 +153,10 @@ static void warn_zero(struct bounce *b)
 
 	if (t->zero == NULL)
 		return;
-	log_warn(&b->log, "%s: zero result in %s template conversion of parameter \"%s_%s\"", t->origin, t->name, t->zero, t->zero_unit);
-	log_warn(&b->log, "please reduce time unit \"%s\" of \"%s_%s\" in %s template", t->zero_unit, t->zero, t->zero_unit, t->name);
+	log_warn(&b->log, "%s: zero result in %s template conversion of parameter \"%s_%s\"", t->origin, t->name,
+		 t->zero, t->zero_unit);
+	log_warn(&b->log, "please reduce time unit \"%s\" of \"%s_%s\" in %s template", t->zero_unit, t->zero,
+		 t->zero_unit, t->name);
 	log_warn(&b->log, "for instructions see the bounce(5) manual");
 }
 
@@ -212,7 +217,8 @@ static void bounce_next(struct bounce_op *op)
 	struct bounce *b = op->priv;
 
 	if (b->i < b->nto) {
-		notice_start(&b->notice, op->task, b->conf, &b->req, &b->to[b->i], carries_joined(b) ? &b->joined : NULL);
+		notice_start(&b->notice, op->task, b->conf, &b->req, &b->to[b->i],
+			     carries_joined(b) ? &b->joined : NULL);
 		b->writing = true;
 	} else if (b->joined != NULL) {
 		store_commit_start(&b->commit, op->task, &b->joined);

@@ -34,7 +34,7 @@ void	templates_release(struct templates *);
 void	wrap_text(const char *text, size_t width, size_t indent,
 	    void (*put)(void *arg, const char *line, size_t len), void *arg);
 void	format_date(char *out, size_t size, int64_t unix_s);	/* "Sat, 21 Nov 2026 10:08:55 +0000 (UTC)" */
-void	quote_7bit(struct buf *out, const char *address);	/* like address_quote_822, but also escapes 8-bit bytes */
+void	quote_7bit(struct buf *out, const char *address);	/* address_quote_822 with 8-bit bytes escaped */
 
 /* ---- bounce.c: configuration as of one generation, shared by the notices begun under it ---- */
 enum { CLASS_BOUNCE = 1, CLASS_2BOUNCE = 2, CLASS_DELAY = 4 };

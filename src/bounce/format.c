@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-void wrap_text(const char *text, size_t width, size_t indent, void (*put)(void *arg, const char *line, size_t len), void *arg)
+void wrap_text(const char *text, size_t width, size_t indent, void (*put)(void *arg, const char *line, size_t len),
+	       void *arg)
 {
 	struct buf b = { 0 };
 	size_t in = 0;
@@ -43,16 +44,17 @@ void wrap_text(const char *text, size_t width, size_t indent, void (*put)(void *
 void format_date(char *out, size_t size, int64_t unix_s)
 {
 	static const char day[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-	static const char month[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+	static const char month[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+					"Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 	time_t t = (time_t)unix_s;
 	struct tm tm;
 	long off;
 
 	localtime_r(&t, &tm);
 	off = tm.tm_gmtoff / 60;
-	snprintf(out, size, "%s, %2d %s %d %02d:%02d:%02d %c%02ld%02ld (%s)", day[tm.tm_wday], tm.tm_mday, month[tm.tm_mon],
-	    tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec, off < 0 ? '-' : '+', labs(off) / 60, labs(off) % 60,
-	    tm.tm_zone != NULL ? tm.tm_zone : "");
+	snprintf(out, size, "%s, %2d %s %d %02d:%02d:%02d %c%02ld%02ld (%s)", day[tm.tm_wday], tm.tm_mday,
+		 month[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec, off < 0 ? '-' : '+',
+		 labs(off) / 60, labs(off) % 60, tm.tm_zone != NULL ? tm.tm_zone : "");
 }
 
 void quote_7bit(struct buf *out, const char *address)

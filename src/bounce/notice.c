@@ -11,14 +11,15 @@ enum { LINES_PER_RUN = 2000 };
 void notice_start(struct notice *n, struct task *task, struct bounce_conf *conf, const struct bounce_request *req,
     const struct notice_to *to, struct store_txn **joined)
 {
-	*n = (struct notice){ .task = task, .conf = conf, .req = req, .to = *to, .joined = joined, .state = NOTICE_TEXT };
+	*n = (struct notice){.task = task, .conf = conf, .req = req, .to = *to, .joined = joined, .state = NOTICE_TEXT};
 	walk_start(&n->walk, task, req);
 	n->walking = true;
 }
 
 static void notice_open(struct notice *n)
 {
-	n->cleanup = cleanup_open(n->task, NULL, generation_current(), CLEANUP_INTERNAL | CLEANUP_LOCAL_CONTEXT | CLEANUP_ADD_MISSING);
+	n->cleanup = cleanup_open(n->task, NULL, generation_current(),
+				  CLEANUP_INTERNAL | CLEANUP_LOCAL_CONTEXT | CLEANUP_ADD_MISSING);
 	report_open(n);
 }
 
@@ -69,7 +70,8 @@ static enum notice_result walk_on(struct notice *n)
 		case WALK_RCPT:
 			break;
 		}
-		if (n->state == NOTICE_TEXT && n->req->settle && n->req->rcpt == NULL && n->joined != NULL && *n->joined != NULL)
+		if (n->state == NOTICE_TEXT && n->req->settle && n->req->rcpt == NULL && n->joined != NULL &&
+		    *n->joined != NULL)
 			store_txn_rcpt_done(*n->joined, n->req->msg->id, r->n);
 		if (!wanted(n, r))
 			continue;

@@ -91,17 +91,20 @@ void report_open(struct notice *n)
 	char date[80];
 
 	str_copy(n->id, m->name, sizeof(n->id));
-	m->flags |= MSG_INTERNAL | MSG_LOCAL | (n->req->msg->flags & MSG_SMTPUTF8) | (encoding(n) != NULL ? MSG_8BIT : 0);
+	m->flags |=
+	    MSG_INTERNAL | MSG_LOCAL | (n->req->msg->flags & MSG_SMTPUTF8) | (encoding(n) != NULL ? MSG_8BIT : 0);
 	cleanup_sender(n->cleanup, n->to.from);
 	cleanup_rcpt(n->cleanup, n->to.to, NULL, 0);
 	format_date(date, sizeof(date), wall_s());
-	snprintf(n->boundary, sizeof(n->boundary), "%s.%lld/%s", n->req->msg->name, (long long)wall_s(), n->conf->myhostname);
+	snprintf(n->boundary, sizeof(n->boundary), "%s.%lld/%s", n->req->msg->name, (long long)wall_s(),
+		 n->conf->myhostname);
 
 	notice_put(n, "Received: by %s (%s)", n->conf->myhostname, n->conf->mail_name);
 	notice_put(n, "\tid %s; %s", n->id, date);
 	notice_put(n, "Date: %s", date);
 	notice_put(n, "From: %s", t->from);
-	notice_put(n, "Subject: %s", n->to.postmaster && t->postmaster_subject != NULL ? t->postmaster_subject : t->subject);
+	notice_put(n, "Subject: %s",
+		   n->to.postmaster && t->postmaster_subject != NULL ? t->postmaster_subject : t->subject);
 	address_quote_822(&to, n->to.to);
 	notice_put(n, "To: %s", buf_str(&to));
 	notice_put(n, "Auto-Submitted: %s", n->to.postmaster ? "auto-generated" : "auto-replied");
@@ -207,7 +210,8 @@ void report_status(struct notice *n, const struct rcpt *r)
 	if (r->diagnostic != NULL && *r->diagnostic != '\0')
 		buf_addf(&n->line, "Diagnostic-Code: %s", r->diagnostic);
 	else
-		buf_addf(&n->line, "Diagnostic-Code: X-%s; %s", n->conf->x_name, r->reason != NULL ? r->reason : "(no reason given)");
+		buf_addf(&n->line, "Diagnostic-Code: X-%s; %s", n->conf->x_name,
+			 r->reason != NULL ? r->reason : "(no reason given)");
 	put_wrapped(n);
 	if (n->req->kind == BOUNCE_DELAY) {
 		format_date(date, sizeof(date), n->req->msg->arrival_us / 1000000 + n->conf->max_lifetime_s);

@@ -83,8 +83,9 @@ struct block {
 /* "unknown "X-Foo" header label in failure template"; label NULL: about the whole block. */
 static bool ignored(const struct block *b, const char *before, const char *label, const char *after)
 {
-	problem_add(b->problems, PROBLEM_WARNING, b->file, 0, "%s%s%s%s%s in %s template -- ignoring this template", before,
-	    label != NULL ? " \"" : "", label != NULL ? label : "", label != NULL ? "\" " : "", after, b->t->name);
+	problem_add(b->problems, PROBLEM_WARNING, b->file, 0, "%s%s%s%s%s in %s template -- ignoring this template",
+		    before, label != NULL ? " \"" : "", label != NULL ? label : "", label != NULL ? "\" " : "", after,
+		    b->t->name);
 	return false;
 }
 
@@ -147,7 +148,8 @@ static bool block_parse(const struct block *b, char *text)
 			*next++ = '\0';
 		good = header_apply(b, &new, line, n);
 	}
-	while (good && line != NULL && *line != '\0' && (line[n = strspn(line, " \t\r\f\v")] == '\n' || line[n] == '\0'))
+	while (good && line != NULL && *line != '\0' &&
+	       (line[n = strspn(line, " \t\r\f\v")] == '\n' || line[n] == '\0'))
 		line += n + (line[n] == '\n');
 	if (good && (line == NULL || *line == '\0'))
 		good = ignored(b, "missing message text", NULL, "");
@@ -214,15 +216,18 @@ void templates_parse(struct templates *ts, const char *file, char *text, struct 
 			continue;
 		copy = xstrdup(line);
 		if (!split_assignment(line, &name, &value)) {
-			problem_add(problems, PROBLEM_FATAL, file, b.line, "missing '=' after attribute name: \"%s\"", copy);
+			problem_add(problems, PROBLEM_FATAL, file, b.line, "missing '=' after attribute name: \"%s\"",
+				    copy);
 			free(copy);
 			break;
 		}
 		free(copy);
 		if ((b.t = find(ts, name)) == NULL)
-			problem_add(problems, PROBLEM_WARNING, file, b.line, "unknown template name: %s -- ignoring this template", name);
+			problem_add(problems, PROBLEM_WARNING, file, b.line,
+				    "unknown template name: %s -- ignoring this template", name);
 		else if (strncmp(value, "<<", 2) != 0)
-			problem_add(problems, PROBLEM_WARNING, file, b.line, "%s: expected <<MARKER -- ignoring this template", name);
+			problem_add(problems, PROBLEM_WARNING, file, b.line,
+				    "%s: expected <<MARKER -- ignoring this template", name);
 		if (strncmp(value, "<<", 2) != 0)
 			continue;
 		value += 2;
@@ -304,7 +309,8 @@ static const char *lookup(void *arg, const char *name)
 	v = view_lookup(x->view, name);
 	if (v == NULL && x->missing[0] == '\0')
 		str_copy(x->missing, name, sizeof(x->missing));
-	if (v != NULL && view_bool(x->view, smtputf8_enable) && (strcmp(name, "myhostname") == 0 || strcmp(name, "mydomain") == 0)) {
+	if (v != NULL && view_bool(x->view, smtputf8_enable) &&
+	    (strcmp(name, "myhostname") == 0 || strcmp(name, "mydomain") == 0)) {
 		buf_reset(&x->host);
 		if (address_domain_to_utf8(&x->host, v))
 			return buf_str(&x->host);
@@ -320,16 +326,19 @@ void templates_expand(struct templates *ts, const struct view *view, struct prob
 		const char *bad = macro_expand(&out, ts->t[i].text, lookup, &x);
 
 		if (bad != NULL)
-			problem_add(problems, PROBLEM_FATAL, ts->t[i].origin, 0, "bad $name syntax in %s template: %s", ts->t[i].name, bad);
+			problem_add(problems, PROBLEM_FATAL, ts->t[i].origin, 0, "bad $name syntax in %s template: %s",
+				    ts->t[i].name, bad);
 		else if (x.missing[0] != '\0')
-			problem_add(problems, PROBLEM_FATAL, ts->t[i].origin, 0, "undefined $name in %s template: %s", ts->t[i].name, x.missing);
+			problem_add(problems, PROBLEM_FATAL, ts->t[i].origin, 0, "undefined $name in %s template: %s",
+				    ts->t[i].name, x.missing);
 		free(ts->t[i].expanded);
 		ts->t[i].expanded = buf_steal(&out);
 		buf_release(&x.host);
 	}
 }
 
-void bounce_print_templates(const struct view *view, const char *file, bool expanded, struct buf *out, struct problems *problems)
+void bounce_print_templates(const struct view *view, const char *file, bool expanded, struct buf *out,
+			    struct problems *problems)
 {
 	struct templates ts = { 0 };
 
@@ -347,7 +356,8 @@ void bounce_print_templates(const struct view *view, const char *file, bool expa
 			buf_addf(out, "expanded_%s_text = <<EOF\n%sEOF\n", t->name, t->expanded);
 			continue;
 		}
-		buf_addf(out, "%s_template = <<EOF\nCharset: %s\nFrom: %s\nSubject: %s\n", t->name, t->charset, t->from, t->subject);
+		buf_addf(out, "%s_template = <<EOF\nCharset: %s\nFrom: %s\nSubject: %s\n", t->name, t->charset, t->from,
+			 t->subject);
 		if (t->postmaster_subject != NULL)
 			buf_addf(out, "Postmaster-Subject: %s\n", t->postmaster_subject);
 		buf_addf(out, "\n%sEOF\n", t->text);

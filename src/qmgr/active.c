@@ -206,8 +206,8 @@ static void log_active(const struct message *m)
 	struct buf b = { 0 };
 
 	log_address(&b, m->sender);
-	log_info(&qmgr.log, "%s: from=<%s>, size=%lld, nrcpt=%u (queue active)", m->name, buf_str(&b), (long long)m->size,
-	    m->rcpt_total != 0 ? m->rcpt_total : m->nrcpt);
+	log_info(&qmgr.log, "%s: from=<%s>, size=%lld, nrcpt=%u (queue active)", m->name, buf_str(&b),
+		 (long long)m->size, m->rcpt_total != 0 ? m->rcpt_total : m->nrcpt);
 	buf_release(&b);
 }
 

@@ -24,7 +24,8 @@ static void *compile(struct generation *g, struct problems *problems)
 	if ((local = strchr(c->double_bounce, '@')) != NULL)
 		*local = '\0';
 	c->delimiter = xstrdup(view_str(v, recipient_delimiter));
-	c->flush_domains = match_list_new(generation_tables(g), MATCH_DOMAIN, "fast_flush_domains", view_str(v, fast_flush_domains),
+	c->flush_domains = match_list_new(
+	    generation_tables(g), MATCH_DOMAIN, "fast_flush_domains", view_str(v, fast_flush_domains),
 	    match_parent_style(view_str(v, parent_domain_matches_subdomains), "fast_flush_domains"), problems);
 	return c;
 }

@@ -93,11 +93,17 @@ void deliver_begin(struct peer *p, unsigned nrcpt)
 	dv->retry = !a->fresh;
 	dv->open = nrcpt;
 	dv->d = (struct delivery){
-		.msg = message_ref(b->msg), .service = service_ref(t->service), .transport = t->name, .nexthop = s->nexthop,
-		.rcpt = dv->rcpt, .nrcpt = nrcpt, .task = &dv->task,
-		.log = { .name = t->service->log_name, .number = log_number() },
-		.started_us = now_ms() * 1000, .queued_us = a->active_ms * 1000,
-		.prefer_reuse = s->npeers > 1 || p->next < p->end || s->busy > 0 || now_ms() - s->last_done_ms <= REUSE_MS,
+	    .msg = message_ref(b->msg),
+	    .service = service_ref(t->service),
+	    .transport = t->name,
+	    .nexthop = s->nexthop,
+	    .rcpt = dv->rcpt,
+	    .nrcpt = nrcpt,
+	    .task = &dv->task,
+	    .log = {.name = t->service->log_name, .number = log_number()},
+	    .started_us = now_ms() * 1000,
+	    .queued_us = a->active_ms * 1000,
+	    .prefer_reuse = s->npeers > 1 || p->next < p->end || s->busy > 0 || now_ms() - s->last_done_ms <= REUSE_MS,
 	};
 	task_init(&dv->task, "delivery", deliver_run);
 	LIST_INSERT_HEAD(&a->deliveries, dv, link);

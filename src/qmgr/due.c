@@ -1,9 +1,9 @@
 /* due.c - what is due: rows of the store's due index, read in slices in order of time as there is room for them.
  * Two cursors: new mail that found no room (or was active when the server ended) stands at time 0, deferred mail at
  * its next attempt. A cursor only moves forward; a row put behind it moves it back. One timer waits for the
- * first row that is not due yet. Rows whose every destination is dead are put off unread, as far as their next attempt would be
- * after another failure; the age that takes is in the queue id. A row is read after all when the message may have to
- * be returned or warned about. */
+ * first row that is not due yet. Rows whose every destination is dead are put off unread, as far as their next attempt
+ * would be after another failure; the age that takes is in the queue id. A row is read after all when the message may
+ * have to be returned or warned about. */
 #include "qmgr_int.h"
 
 enum { SLICE = 200, RETRY_MS = 60000 };

@@ -110,7 +110,9 @@ static void notice_begin(struct active *a)
 		[FINISH_FAILED] = { BOUNCE_FAILURE, RCPT_FAILED }, [FINISH_REPORT] = { BOUNCE_SUCCESS, RCPT_REPORT },
 		[FINISH_EXPIRE] = { BOUNCE_FAILURE, RCPT_TODO }, [FINISH_DELAY] = { BOUNCE_DELAY, RCPT_TODO },
 	};
-	const struct rcpt_vec *v = a->step == FINISH_FAILED ? &a->failed_v : a->step == FINISH_REPORT ? &a->report_v : &a->deferred_v;
+	const struct rcpt_vec *v = a->step == FINISH_FAILED   ? &a->failed_v
+				   : a->step == FINISH_REPORT ? &a->report_v
+							      : &a->deferred_v;
 	struct bounce_request req = { .kind = what[a->step].kind, .msg = a->msg, .states = 1u << what[a->step].state };
 	struct store_txn *txn;
 

@@ -48,7 +48,8 @@ static void note_site(struct active *a, const struct site *s)
 }
 
 /* A row for the report to the sender: r as it is, or a copy whose own status is still needed. */
-static void report(struct active *a, struct batch *b, struct rcpt *r, const char *action, const struct status *st, bool copy)
+static void report(struct active *a, struct batch *b, struct rcpt *r, const char *action, const struct status *st,
+		   bool copy)
 {
 	struct arena *ar = &b->msg->arena;
 	struct rcpt *t = r;
@@ -75,8 +76,12 @@ static void times_of(const struct deliver *dv, struct log_times *t)
 {
 	const struct delivery *d = &dv->d;
 
-	*t = (struct log_times){ .arrival_us = d->msg->arrival_us, .active_us = dv->active->active_us,
-	    .active_ms = dv->active->active_ms, .start_us = d->started_us, .conn_us = d->conn_done_us, .reuse = d->conn_reuse };
+	*t = (struct log_times){.arrival_us = d->msg->arrival_us,
+				.active_us = dv->active->active_us,
+				.active_ms = dv->active->active_ms,
+				.start_us = d->started_us,
+				.conn_us = d->conn_done_us,
+				.reuse = d->conn_reuse};
 }
 
 /* The recipient's number i, now with an outcome; logs. */
@@ -217,15 +222,17 @@ void delivery_site_failed(struct delivery *d, const struct status *st, bool hard
 }
 
 /* ---- without an agent ---------------------------------------------------------------------------------- */
-static void log_without(struct active *a, struct batch *b, struct target *t, const struct log_ctx *ctx, const struct status *st,
-    const char *word)
+static void log_without(struct active *a, struct batch *b, struct target *t, const struct log_ctx *ctx,
+			const struct status *st, const char *word)
 {
-	struct log_times times = { .arrival_us = b->msg->arrival_us, .active_us = a->active_us, .active_ms = a->active_ms };
+	struct log_times times = {
+	    .arrival_us = b->msg->arrival_us, .active_us = a->active_us, .active_ms = a->active_ms};
 
 	log_status(ctx, b->msg, t->r, t->addr, &times, st, word);
 }
 
-void outcome_deferred(struct active *a, struct batch *b, struct target *t, const char *dsn, const char *reason, unsigned number)
+void outcome_deferred(struct active *a, struct batch *b, struct target *t, const char *dsn, const char *reason,
+		      unsigned number)
 {
 	struct log_ctx ctx = { .name = qmgr.conf->error_log_name, .number = number };
 	struct status st = { .dsn = dsn, .relay = "none", .text = reason };

@@ -1,9 +1,9 @@
 /* qmgr.c - the scheduler's life: start, the task that does what no message and no delivery owns, the end.
  *
  * A new message in one breath: the store says that it has committed; it becomes active (active.c), its
- * recipients are resolved and become peers of sites (resolve.c), the transport has a place free and the site's window is open
- * (sched.c), the agent delivers (deliver.c) and says so (outcome.c), the attempt is over and the message deleted
- * (finish.c). What could not be delivered comes back through the due index (due.c). */
+ * recipients are resolved and become peers of sites (resolve.c), the transport has a place free and the site's window
+ * is open (sched.c), the agent delivers (deliver.c) and says so (outcome.c), the attempt is over and the message
+ * deleted (finish.c). What could not be delivered comes back through the due index (due.c). */
 #include "qmgr_int.h"
 #include <stdlib.h>
 

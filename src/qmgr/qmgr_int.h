@@ -76,7 +76,7 @@ struct site {
 	struct idnode	 node;			/* in qmgr.sites */
 	struct transport *transport;
 	char		*nexthop;
-	char		*name;			/* lower case next hop, "user@nexthop" when one recipient is a delivery */
+	char		*name;			/* next hop in lower case; "user@nexthop": one recipient a delivery */
 	enum site_state	 state;
 	bool		 pseudo;		/* no destination but a reason to defer (resolver failure ...) */
 	bool		 idle;
@@ -128,7 +128,9 @@ struct batch {
 };
 struct rcpt_vec { const struct rcpt **v; uint32_t n, cap; };
 
-enum finish_step { FINISH_NOT, FINISH_SYNC, FINISH_FAILED, FINISH_REPORT, FINISH_EXPIRE, FINISH_DELAY, FINISH_LAST, FINISH_OVER };
+enum finish_step {
+	FINISH_NOT, FINISH_SYNC, FINISH_FAILED, FINISH_REPORT, FINISH_EXPIRE, FINISH_DELAY, FINISH_LAST,
+};
 enum after { AFTER_NORMAL, AFTER_HOLD, AFTER_REQUEUE };
 struct active {
 	struct idnode	 node;			/* in qmgr.active, by queue id */
@@ -264,11 +266,12 @@ bool	suspended_run(void);			/* true: there is more */
 const struct agent_class *agent_find(const char *command);
 void	deliver_begin(struct peer *, unsigned nrcpt);
 void	deliver_cancel(struct deliver *);	/* ends the agent; recipients stay as they were */
-void	outcome_deferred(struct active *, struct batch *, struct target *, const char *dsn, const char *reason, unsigned number);
+void	outcome_deferred(struct active *, struct batch *, struct target *, const char *dsn, const char *reason,
+	    unsigned number);
 void	outcome_discarded(struct active *, struct batch *, struct target *, const char *text);
 struct log_times { int64_t arrival_us, active_us, active_ms, start_us, conn_us; unsigned reuse; };
-void	log_status(const struct log_ctx *, const struct message *, const struct rcpt *, const char *addr, const struct log_times *,
-	    const struct status *, const char *word);
+void	log_status(const struct log_ctx *, const struct message *, const struct rcpt *, const char *addr,
+	    const struct log_times *, const struct status *, const char *word);
 void	format_delay(struct buf *, int64_t us, int digits);
 
 /* ---- finish.c ---- */

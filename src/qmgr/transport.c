@@ -16,7 +16,8 @@ static struct feedback feedback_get(const struct view *v, const char *name, cons
 
 	f = feedback_parse(own != NULL ? own : def, &bad);
 	if (bad)
-		log_warn(&qmgr.log, "%s: ignoring malformed or unreasonable feedback: %s", param, own != NULL ? own : def);
+		log_warn(&qmgr.log, "%s: ignoring malformed or unreasonable feedback: %s", param,
+			 own != NULL ? own : def);
 	free(param);
 	return f;
 }

@@ -31,12 +31,20 @@ static bool starts(const struct delivery *d, unsigned i, const char *what)
 
 static enum agent_result agent_poll(struct delivery *d)
 {
-	static const struct status sent = { .dsn = "2.0.0", .relay = "mx.test[192.0.2.1]:25", .text = "250 2.0.0 stored",
-		.remote_mta = "mx.test", .diagnostic = "smtp; 250 2.0.0 stored" };
-	static const struct status bounced = { .dsn = "5.1.1", .relay = "mx.test[192.0.2.1]:25", .text = "550 5.1.1 refused",
-		.remote_mta = "mx.test", .diagnostic = "smtp; 550 5.1.1 refused" };
-	static const struct status deferred = { .dsn = "4.1.1", .relay = "mx.test[192.0.2.1]:25", .text = "450 4.1.1 later" };
-	static const struct status dead = { .dsn = "4.4.1", .relay = "none", .text = "connect to mx.test: Connection refused" };
+	static const struct status sent = {.dsn = "2.0.0",
+					   .relay = "mx.test[192.0.2.1]:25",
+					   .text = "250 2.0.0 stored",
+					   .remote_mta = "mx.test",
+					   .diagnostic = "smtp; 250 2.0.0 stored"};
+	static const struct status bounced = {.dsn = "5.1.1",
+					      .relay = "mx.test[192.0.2.1]:25",
+					      .text = "550 5.1.1 refused",
+					      .remote_mta = "mx.test",
+					      .diagnostic = "smtp; 550 5.1.1 refused"};
+	static const struct status deferred = {
+	    .dsn = "4.1.1", .relay = "mx.test[192.0.2.1]:25", .text = "450 4.1.1 later"};
+	static const struct status dead = {
+	    .dsn = "4.4.1", .relay = "none", .text = "connect to mx.test: Connection refused"};
 
 	if (!agent_open && starts(d, 0, "wait")) {
 		for (unsigned i = 0; i < agent_nwaiting; i++)

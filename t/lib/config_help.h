@@ -47,9 +47,12 @@ static void config_adopt(const char *main_cf, const char *master_cf)
 	str_copy(config_dir_of_test, store_dir, sizeof(config_dir_of_test));
 	strcpy(strrchr(config_dir_of_test, '/'), "/etc");
 	mkdir(config_dir_of_test, 0755);
-	text = xasprintf("compatibility_level = 3.6\nmyhostname = mx.example.com\nmydomain = example.com\nmyorigin = $mydomain\n"
-	    "mydestination = $myhostname, $mydomain\nmynetworks = 127.0.0.0/8\nqueue_directory = %s\ndata_directory = %s\n"
-	    "mail_owner = root\ninet_interfaces = 127.0.0.1\ninet_protocols = ipv4\n%s", store_dir, store_dir, main_cf);
+	text = xasprintf(
+	    "compatibility_level = 3.6\nmyhostname = mx.example.com\nmydomain = example.com\nmyorigin = $mydomain\n"
+	    "mydestination = $myhostname, $mydomain\nmynetworks = 127.0.0.0/8\nqueue_directory = %s\ndata_directory = "
+	    "%s\n"
+	    "mail_owner = root\ninet_interfaces = 127.0.0.1\ninet_protocols = ipv4\n%s",
+	    store_dir, store_dir, main_cf);
 	snprintf(path, sizeof(path), "%s/main.cf", config_dir_of_test);
 	if (file_replace(path, text, strlen(text), 0644) < 0)
 		perror(path);

@@ -74,8 +74,8 @@ void cleanup_finish(struct cleanup *c)
 	if (cleanup_refuses)
 		return;
 	if (nnotices < NELEM(notices)) {
-		*n = (struct notice_seen){ xstrdup(c->msg->sender), xstrdup(c->msg->rcpt[0].addr), xstrdup(buf_str(&c->text)),
-			c->msg->flags, "" };
+		*n = (struct notice_seen){xstrdup(c->msg->sender), xstrdup(c->msg->rcpt[0].addr),
+					  xstrdup(buf_str(&c->text)), c->msg->flags, ""};
 		str_copy(n->id, c->msg->name, sizeof(n->id));
 		nnotices++;
 	}

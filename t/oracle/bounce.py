@@ -32,10 +32,8 @@ config("deferred", main=BM + "defer_transports = smtp\n")
 config("routes", main=BM + "smtpd_relay_restrictions = permit_mynetworks, defer\nsmtpd_reject_unlisted_recipient = no\n"
        "virtual_alias_domains = va.test\nvirtual_alias_maps = inline:{{a@va.test=rcpt550a@remote.test},{b@va.test=rcpt550a@remote.test},"
        "{c@va.test=rcpt550" + "c" * 90 + "@remote.test}}\n"
-       "transport_maps = inline:{{w77.test=error:5.7.1 " + "1234567890 " * 5 + "12345678901},{w78.test=error:5.7.1 " + "1234567890 " * 5
-       + "123456789012},{w79.test=error:5.7.1 " + "1234567890 " * 5 + "1234567890123},{w80.test=error:5.7.1 " + "1234567890 " * 5
-       + "12345678901234},{w81.test=error:5.7.1 " + "1234567890 " * 5 + "123456789012345},{long.test=error:5.7.1 " + "x" * 100
-       + " y},{nosuch.test=nosuch:}}\nlocal_recipient_maps =\n")
+       "transport_maps = inline:{" + "".join("{w%d.test=error:5.7.1 %s%s}," % (n, "1234567890 " * 5, "x" * (n - 75)) for n in range(76, 83))
+       + "{long.test=error:5.7.1 " + "x" * 100 + " y},{nosuch.test=nosuch:}}\nlocal_recipient_maps =\n")
 config("limits", main=BM + "smtp_destination_recipient_limit = 2\n")
 
 msg("eight", "From: sender@client.test\nSubject: test\nMessage-Id: <m1@client.test>\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n"
@@ -272,16 +270,7 @@ DATA
 """)
 case("wrapped", "routes", """
 EHLO mail.client.test
-!deliver sender@good.test aaaaaaa@w77.test
-!mail 1
-!deliver sender@good.test aaaaaaa@w78.test
-!mail 1
-!deliver sender@good.test aaaaaaa@w79.test
-!mail 1
-!deliver sender@good.test aaaaaaa@w80.test
-!mail 1
-!deliver sender@good.test aaaaaaa@w81.test
-!mail 1
+""" + "".join("!deliver sender@good.test aaaaaaa@w%d.test\n!mail 1\n" % n for n in range(76, 83)) + """
 !deliver sender@good.test aaaaaaa@long.test
 !mail 1
 """)

@@ -4,7 +4,8 @@
 #include "config_help.h"
 #include "bounce/bounce_int.h"
 
-static const char master[] = "cleanup unix n - n - 0 cleanup\nsmtp unix - - n - - smtp\nrewrite unix - - n - - trivial-rewrite\n";
+static const char master[] =
+    "cleanup unix n - n - 0 cleanup\nsmtp unix - - n - - smtp\nrewrite unix - - n - - trivial-rewrite\n";
 
 static struct message *make(const char *sender, int nrcpt)
 {
@@ -14,7 +15,8 @@ static struct message *make(const char *sender, int nrcpt)
 		struct rcpt *r = &m->rcpt[i];
 
 		r->dsn = arena_strdup(&m->arena, "5.1.1");
-		r->reason = arena_strdup(&m->arena, "host mx1.remote.test[198.51.100.1] said: 550 5.1.1 recipient refused (in reply to RCPT TO command)");
+		r->reason = arena_strdup(&m->arena, "host mx1.remote.test[198.51.100.1] said: 550 5.1.1 recipient "
+						    "refused (in reply to RCPT TO command)");
 		r->remote_mta = arena_strdup(&m->arena, "mx1.remote.test");
 		r->diagnostic = arena_strdup(&m->arena, "smtp; 550 5.1.1 recipient refused");
 		r->dsn_orcpt = arena_printf(&m->arena, "rfc822;%s", r->addr);
@@ -25,7 +27,8 @@ static struct message *make(const char *sender, int nrcpt)
 static enum bounce_result run(struct message *m, enum bounce_kind kind, bool from_store)
 {
 	const struct rcpt *list[64];
-	struct bounce_request req = { .kind = kind, .msg = m, .rcpt = list, .nrcpt = m->nrcpt, .states = 1 << RCPT_FAILED };
+	struct bounce_request req = {
+	    .kind = kind, .msg = m, .rcpt = list, .nrcpt = m->nrcpt, .states = 1 << RCPT_FAILED};
 	struct bounce_op op = { 0 };
 	enum bounce_result r;
 
@@ -59,23 +62,40 @@ static void test_failure(void)
 	is_int(nnotices, 1, "one notice");
 	is_str(notices[0].sender, "", "from the null sender");
 	is_str(notices[0].rcpt, "sender@good.test", "to the sender");
-	ok(strncmp(notices[0].text, "Received: by mx.example.com (Postrider)\n\tid ", 44) == 0, "begins with Received:");
-	ok(has(&notices[0], "\nFrom: Mail Delivery System <MAILER-DAEMON>\nSubject: Undelivered Mail Returned to Sender\n"
-	    "To: sender@good.test\nAuto-Submitted: auto-replied\nMIME-Version: 1.0\n"
-	    "Content-Type: multipart/report; report-type=delivery-status;\n\tboundary=\""), "header");
-	snprintf(want, sizeof(want), "boundary=\"%s.1800000000/mx.example.com\"\nContent-Transfer-Encoding: 8bit\n\n", m->name);
+	ok(strncmp(notices[0].text, "Received: by mx.example.com (Postrider)\n\tid ", 44) == 0,
+	   "begins with Received:");
+	ok(has(&notices[0],
+	       "\nFrom: Mail Delivery System <MAILER-DAEMON>\nSubject: Undelivered Mail Returned to Sender\n"
+	       "To: sender@good.test\nAuto-Submitted: auto-replied\nMIME-Version: 1.0\n"
+	       "Content-Type: multipart/report; report-type=delivery-status;\n\tboundary=\""),
+	   "header");
+	snprintf(want, sizeof(want), "boundary=\"%s.1800000000/mx.example.com\"\nContent-Transfer-Encoding: 8bit\n\n",
+		 m->name);
 	ok(has(&notices[0], want), "boundary of queue id, time and host");
 	ok(has(&notices[0], "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n"
 	    "This is the mail system at host mx.example.com.\n\nI'm sorry to have"), "text");
-	ok(has(&notices[0], "                   The mail system\n\n<user0@remote.test>: host mx1.remote.test[198.51.100.1] said: 550 5.1.1\n"
-	    "    recipient refused (in reply to RCPT TO command)\n\n<user1@remote.test> (expanded from <list@va.test>): host\n"
-	    "    mx1.remote.test[198.51.100.1] said: 550 5.1.1 recipient refused (in reply\n    to RCPT TO command)\n\n--"), "reasons, wrapped");
-	ok(has(&notices[0], "\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example.com\nX-Postrider-Queue-ID: "), "status begins");
-	ok(has(&notices[0], "\nX-Postrider-Sender: rfc822; sender@good.test\nArrival-Date: Fri, 15 Jan 2027 08:00:00 +0000 (UTC)\n\n"
-	    "Final-Recipient: rfc822; user0@remote.test\nOriginal-Recipient: rfc822;user0@remote.test\nAction: failed\nStatus: 5.1.1\n"
-	    "Remote-MTA: dns; mx1.remote.test\nDiagnostic-Code: smtp; 550 5.1.1 recipient refused\n\nFinal-Recipient:"), "a recipient's fields");
-	ok(has(&notices[0], "\nContent-Description: Undelivered Message\nContent-Type: message/rfc822\nContent-Transfer-Encoding: 8bit\n\n"
-	    "Return-Path: <sender@good.test>\nFrom: a@example.com\nTo: b@example.com\nSubject: test\n\nxxx"), "the original");
+	ok(has(&notices[0], "                   The mail system\n\n<user0@remote.test>: host "
+			    "mx1.remote.test[198.51.100.1] said: 550 5.1.1\n"
+			    "    recipient refused (in reply to RCPT TO command)\n\n<user1@remote.test> (expanded from "
+			    "<list@va.test>): host\n"
+			    "    mx1.remote.test[198.51.100.1] said: 550 5.1.1 recipient refused (in reply\n    to "
+			    "RCPT TO command)\n\n--"),
+	   "reasons, wrapped");
+	ok(has(&notices[0],
+	       "\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example.com\nX-Postrider-Queue-ID: "),
+	   "status begins");
+	ok(has(&notices[0],
+	       "\nX-Postrider-Sender: rfc822; sender@good.test\nArrival-Date: Fri, 15 Jan 2027 08:00:00 +0000 (UTC)\n\n"
+	       "Final-Recipient: rfc822; user0@remote.test\nOriginal-Recipient: rfc822;user0@remote.test\nAction: "
+	       "failed\nStatus: 5.1.1\n"
+	       "Remote-MTA: dns; mx1.remote.test\nDiagnostic-Code: smtp; 550 5.1.1 recipient "
+	       "refused\n\nFinal-Recipient:"),
+	   "a recipient's fields");
+	ok(has(&notices[0],
+	       "\nContent-Description: Undelivered Message\nContent-Type: message/rfc822\nContent-Transfer-Encoding: "
+	       "8bit\n\n"
+	       "Return-Path: <sender@good.test>\nFrom: a@example.com\nTo: b@example.com\nSubject: test\n\nxxx"),
+	   "the original");
 	snprintf(want, sizeof(want), "x\n\n--%s.1800000000/mx.example.com--\n", m->name);
 	ok(strlen(notices[0].text) > strlen(want) &&
 	    strcmp(notices[0].text + strlen(notices[0].text) - strlen(want), want) == 0, "the end");
@@ -105,7 +125,8 @@ static void test_whom(void)
 	run(m, BOUNCE_FAILURE, false);
 	is_int(nnotices, 1, "one for who did");
 	ok(strstr(notices[0].text, "user0@") == NULL, "the other is not mentioned");
-	ok(has(&notices[0], "\nContent-Description: Undelivered Message Headers\nContent-Type: text/rfc822-headers\n"), "RET=HDRS");
+	ok(has(&notices[0], "\nContent-Description: Undelivered Message Headers\nContent-Type: text/rfc822-headers\n"),
+	   "RET=HDRS");
 	ok(has(&notices[0], "Subject: test\n\n--"), "no body");
 	ok(has(&notices[0], "\nReporting-MTA: dns; mx.example.com\nOriginal-Envelope-Id: QQ314159+x\nX-Post"), "ENVID");
 	message_unref(&m);
@@ -121,7 +142,8 @@ static void test_delay_and_report(void)
 	ok(has(&notices[0], "Subject: Delayed Mail (still being retried)\n"), "its subject");
 	ok(has(&notices[0], "\nIt will be retried until it is 5 day(s) old.\n"), "lifetime in the text");
 	ok(has(&notices[0], "Action: delayed\n"), "action");
-	ok(has(&notices[0], "recipient refused\nWill-Retry-Until: Wed, 20 Jan 2027 08:00:00 +0000 (UTC)\n\n--"), "until when");
+	ok(has(&notices[0], "recipient refused\nWill-Retry-Until: Wed, 20 Jan 2027 08:00:00 +0000 (UTC)\n\n--"),
+	   "until when");
 	ok(has(&notices[0], "Undelivered Message Headers"), "headers only");
 	notices_clear();
 	m->rcpt[0].action = arena_strdup(&m->arena, "relayed");
@@ -134,7 +156,9 @@ static void test_delay_and_report(void)
 	m->rcpt[0].diagnostic = NULL;
 	run(m, BOUNCE_VERIFY, false);
 	ok(has(&notices[0], "Subject: Mail Delivery Status Report\n"), "a probe's report");
-	ok(has(&notices[0], "Diagnostic-Code: X-Postrider; host mx1.remote.test[198.51.100.1] said: 550\n    5.1.1 recipient"), "a code of our own");
+	ok(has(&notices[0],
+	       "Diagnostic-Code: X-Postrider; host mx1.remote.test[198.51.100.1] said: 550\n    5.1.1 recipient"),
+	   "a code of our own");
 	message_unref(&m);
 	notices_clear();
 }
@@ -149,9 +173,12 @@ static void test_utf8(void)
 	run(m, BOUNCE_FAILURE, false);
 	ok((notices[0].flags & MSG_SMTPUTF8) != 0, "the notice is SMTPUTF8, too");
 	ok(has(&notices[0], "\nTo: s\303\251nder@good.test\n"), "address in the header");
-	ok(has(&notices[0], "\nContent-Type: message/global-delivery-status\nContent-Transfer-Encoding: 8bit\n\n"), "type of the status");
+	ok(has(&notices[0], "\nContent-Type: message/global-delivery-status\nContent-Transfer-Encoding: 8bit\n\n"),
+	   "type of the status");
 	ok(has(&notices[0], "-Sender: rfc822; \"s\\\303\\\251nder\"@good.test\n"), "escaped where rfc822 is claimed");
-	ok(has(&notices[0], "Final-Recipient: utf-8; r\303\251@remote.test\nOriginal-Recipient: utf-8;f\303\251o@x.test\n"), "utf-8 recipient");
+	ok(has(&notices[0],
+	       "Final-Recipient: utf-8; r\303\251@remote.test\nOriginal-Recipient: utf-8;f\303\251o@x.test\n"),
+	   "utf-8 recipient");
 	ok(has(&notices[0], "Content-Type: message/global\n"), "type of the original");
 	message_unref(&m);
 	notices_clear();
@@ -228,9 +255,14 @@ static void add_line(void *arg, const char *line, size_t len)
 
 static void test_wrap(void)
 {
-	static const struct { const char *in, *out; } t[] = {
-		{ "", "" }, { "a", "a|" }, { "aaa bbb ccc", "aaa bbb|  ccc|" }, { "aaaaaaaaaaaaaaaa b", "aaaaaaaaaaaaaaaa|  b|" },
-		{ "aaaaaaa bbbbbb", "aaaaaaa|  bbbbbb|" }, { "a bbbbbbbbbbbbbbbbbb c", "a|  bbbbbbbbbbbbbbbbbb|  c|" },
+	static const struct { const char *in, *out;
+	} t[] = {
+	    {"", ""},
+	    {"a", "a|"},
+	    {"aaa bbb ccc", "aaa bbb|  ccc|"},
+	    {"aaaaaaaaaaaaaaaa b", "aaaaaaaaaaaaaaaa|  b|"},
+	    {"aaaaaaa bbbbbb", "aaaaaaa|  bbbbbb|"},
+	    {"a bbbbbbbbbbbbbbbbbb c", "a|  bbbbbbbbbbbbbbbbbb|  c|"},
 	};
 	struct buf b = { 0 };
 
@@ -258,10 +290,14 @@ static void test_templates(void)
 	struct problems p = TAILQ_HEAD_INITIALIZER(p);
 	struct templates ts = { 0 };
 
-	is_str(parse(&ts, "# c\n\nfailure_template = <<EOF\ncharset: utf-8\nSubject: Subj\n\nHi $myhostname\n two $$\nEOF\n", &p), "", "a good file");
+	is_str(parse(&ts,
+		     "# c\n\nfailure_template = <<EOF\ncharset: utf-8\nSubject: Subj\n\nHi $myhostname\n two $$\nEOF\n",
+		     &p),
+	       "", "a good file");
 	is_str(ts.t[BOUNCE_FAILURE].subject, "Subj", "subject");
 	is_str(ts.t[BOUNCE_FAILURE].charset, "utf-8", "charset");
-	is_str(ts.t[BOUNCE_FAILURE].from, "Mail Delivery System <MAILER-DAEMON>", "a header not given keeps its default");
+	is_str(ts.t[BOUNCE_FAILURE].from, "Mail Delivery System <MAILER-DAEMON>",
+	       "a header not given keeps its default");
 	templates_expand(&ts, config_view(generation_config(generation_current())), &p);
 	is_str(ts.t[BOUNCE_FAILURE].expanded, "Hi mx.example.com\n two $\n", "expanded");
 	is_str(ts.t[BOUNCE_DELAY].zero, "delay_warning_time", "a time that is less than its unit");
@@ -271,10 +307,12 @@ static void test_templates(void)
 	is_str(parse(&ts, "failure_template = <<EOF\nSubject: \303\251\n\nx\nEOF\n", &p),
 	    "non-ASCII \"Subject\" header value in failure template -- ignoring this template", "beyond ASCII");
 	is_str(parse(&ts, "success_template = <<EOF\nPostmaster-Subject: x\n\nx\nEOF\n", &p),
-	    "inapplicable \"Postmaster-Subject\" header label in success template -- ignoring this template", "inapplicable");
+	       "inapplicable \"Postmaster-Subject\" header label in success template -- ignoring this template",
+	       "inapplicable");
 	is_str(parse(&ts, "failure_template = <<EOF\nSubject: x\n\nEOF\n", &p),
 	    "missing message text in failure template -- ignoring this template", "no text");
-	is_str(parse(&ts, "nosuch_template = <<EOF\nhi\nEOF\n", &p), "unknown template name: nosuch_template -- ignoring this template", "unknown name");
+	is_str(parse(&ts, "nosuch_template = <<EOF\nhi\nEOF\n", &p),
+	       "unknown template name: nosuch_template -- ignoring this template", "unknown name");
 	is_str(parse(&ts, "failure_template = <<EOF\nhi\n", &p), "missing \"EOF\" end marker", "no end");
 	is_str(ts.t[BOUNCE_FAILURE].text, "hi\n", "taken all the same");
 	is_str(parse(&ts, "bogus line\n", &p), "missing '=' after attribute name: \"bogus line\"", "no assignment");

@@ -127,20 +127,23 @@ static void test_delivered(void)
 	free(line);
 	snprintf(want, sizeof(want), "%s: to=<ok@remote.test>, relay=mx.test[192.0.2.1]:25, delay=", name);
 	line = log_wait(want);
-	ok(line != NULL && strncmp(line, "postfix/smtp[", 13) == 0 && strstr(line, ", dsn=2.0.0, status=sent (250 2.0.0 stored)") != NULL,
-	    "logged: sent (%s)", line);
+	ok(line != NULL && strncmp(line, "postfix/smtp[", 13) == 0 &&
+	       strstr(line, ", dsn=2.0.0, status=sent (250 2.0.0 stored)") != NULL,
+	   "logged: sent (%s)", line);
 	free(line);
 	agents_forget();
 }
 
 static void test_order(void)
 {
-	queue_id_t id = put(make("s@x.test", "okzz@remote.test okbb@good.test okCC@remote.test okaa@good.test okbb2@remote.test"));
+	queue_id_t id =
+	    put(make("s@x.test", "okzz@remote.test okbb@good.test okCC@remote.test okaa@good.test okbb2@remote.test"));
 
 	PUMP_UNTIL(active() == 0, 300);
 	is_int(agent_seen.n, 2, "two destinations, two deliveries");
 	is_str(agent_seen.v[0], "smtp good.test: okaa@good.test okbb@good.test", "sorted by domain and address");
-	is_str(agent_seen.v[1], "smtp remote.test: okbb2@remote.test okCC@remote.test okzz@remote.test", "whatever the case");
+	is_str(agent_seen.v[1], "smtp remote.test: okbb2@remote.test okCC@remote.test okzz@remote.test",
+	       "whatever the case");
 	(void)id;
 	agents_forget();
 }
@@ -151,7 +154,8 @@ static void test_bounced(void)
 
 	PUMP_UNTIL(nnotices == 1 && active() == 0, 500);
 	is_int(nnotices, 1, "a notice");
-	ok(strstr(notices[0].text, "Final-Recipient: rfc822; fail@remote.test\n") != NULL, "about the failed recipient");
+	ok(strstr(notices[0].text, "Final-Recipient: rfc822; fail@remote.test\n") != NULL,
+	   "about the failed recipient");
 	ok(strstr(notices[0].text, "ok@remote.test") == NULL, "not about the other");
 	ok(!there(id), "and the message is gone");
 	is_str(agent_seen.v[agent_seen.n - 1], "smtp sender.test: ok@sender.test", "the notice was delivered");
@@ -183,7 +187,8 @@ static void test_deferred(void)
 	settle();
 	m = load(id);
 	is_int(m->attempts, 2, "two attempts");
-	ok((m->due_ms - m->last_try_ms) / 1000 >= 300 && (m->due_ms - m->last_try_ms) / 1000 < 340, "due after as long as it is old");
+	ok((m->due_ms - m->last_try_ms) / 1000 >= 300 && (m->due_ms - m->last_try_ms) / 1000 < 340,
+	   "due after as long as it is old");
 	message_unref(&m);
 	notices_clear();
 	/* Five days later. */
@@ -220,7 +225,8 @@ static void test_slices(void)
 		for (const char *p = agent_seen.v[i]; (p = strchr(p, '@')) != NULL; p++)
 			rcpts++;
 	is_int(rcpts, 5000, "every recipient once");
-	ok(agent_seen.n >= 5000 / 50, "no more than default_destination_recipient_limit in one (%zu deliveries)", agent_seen.n);
+	ok(agent_seen.n >= 5000 / 50, "no more than default_destination_recipient_limit in one (%zu deliveries)",
+	   agent_seen.n);
 	notices_clear();
 	agents_forget();
 }
@@ -261,7 +267,8 @@ static void test_dead(void)
 	PUMP_UNTIL(active() == 0, 1000);
 	ok(agent_seen.n <= 6, "a dead site is left alone after a cohort (%zu deliveries)", agent_seen.n);
 	free(log_wait("to=<dead0999@down.test>"));
-	ok(log_count("status=deferred (delivery temporarily suspended: connect to mx.test: Connection refused)") > 600, "the rest is deferred");
+	ok(log_count("status=deferred (delivery temporarily suspended: connect to mx.test: Connection refused)") > 600,
+	   "the rest is deferred");
 	agents_forget();
 	other = put(make("s@x.test", "ok@down.test"));
 	PUMP_UNTIL(active() == 0, 300);
@@ -343,7 +350,8 @@ static void test_changes(void)
 
 static void test_hold_active(void)
 {
-	queue_id_t id = put(make("s@x.test", "wait1@slow.test wait2@a.slow.test wait3@b.slow.test wait4@c.slow.test ok5@d.slow.test"));
+	queue_id_t id = put(
+	    make("s@x.test", "wait1@slow.test wait2@a.slow.test wait3@b.slow.test wait4@c.slow.test ok5@d.slow.test"));
 	struct message *m;
 
 	PUMP_UNTIL(agent_nwaiting == 3, 300);
@@ -355,7 +363,8 @@ static void test_hold_active(void)
 	PUMP_UNTIL(active() == 0, 300);
 	settle();
 	m = load(id);
-	ok(m != NULL && m->queue == QUEUE_HOLD && m->nrcpt == 2, "deliveries under way were finished (%u left)", m->nrcpt);
+	ok(m != NULL && m->queue == QUEUE_HOLD && m->nrcpt == 2, "deliveries under way were finished (%u left)",
+	   m->nrcpt);
 	message_unref(&m);
 	agents_forget();
 	change(id, QMGR_RELEASE);
@@ -376,7 +385,8 @@ static void test_refused_notice(void)
 	PUMP_UNTIL(active() == 0, 300);
 	settle();
 	m = load(id);
-	ok(m != NULL && m->nrcpt == 1 && m->rcpt[0].state == RCPT_FAILED, "a notice that cannot be queued keeps the message");
+	ok(m != NULL && m->nrcpt == 1 && m->rcpt[0].state == RCPT_FAILED,
+	   "a notice that cannot be queued keeps the message");
 	message_unref(&m);
 	cleanup_refuses = false;
 	agents_forget();
@@ -397,15 +407,19 @@ static void test_reports(void)
 	put(m);
 	PUMP_UNTIL(nnotices == 1 && active() == 0, 300);
 	ok(nnotices == 1 && strstr(notices[0].text, "Action: relayed\n") != NULL, "a success report");
-	ok(nnotices == 1 && strstr(notices[0].text, "<ok@a.test>: delivery via mx.test[192.0.2.1]:25: 250 2.0.0 stored\n") != NULL, "its text");
+	ok(nnotices == 1 &&
+	       strstr(notices[0].text, "<ok@a.test>: delivery via mx.test[192.0.2.1]:25: 250 2.0.0 stored\n") != NULL,
+	   "its text");
 	notices_clear();
 	m = make("s@x.test", "ok@a.test defer@a.test fail@a.test");
 	m->flags |= MSG_TRACE_VERIFY;
 	queue_id_t id = put(m);
 	PUMP_UNTIL(nnotices == 1 && active() == 0, 300);
 	settle();
-	ok(nnotices == 1 && strstr(notices[0].text, "Subject: Mail Delivery Status Report\n") != NULL, "a probe's report");
-	ok(nnotices == 1 && strstr(notices[0].text, "Action: undeliverable\nStatus: 4.1.1\n") != NULL, "deferral counts as undeliverable");
+	ok(nnotices == 1 && strstr(notices[0].text, "Subject: Mail Delivery Status Report\n") != NULL,
+	   "a probe's report");
+	ok(nnotices == 1 && strstr(notices[0].text, "Action: undeliverable\nStatus: 4.1.1\n") != NULL,
+	   "deferral counts as undeliverable");
 	ok(!there(id), "a probe is not tried again");
 	notices_clear();
 	agents_forget();
@@ -419,7 +433,8 @@ static void test_unknown(void)
 	PUMP_UNTIL(active() == 0, 300);
 	settle();
 	line = log_wait("status=deferred (mail transport unavailable)");
-	ok(line != NULL && strncmp(line, "postfix/error[", 14) == 0 && strstr(line, "dsn=4.3.0") != NULL, "an unknown transport: %s", line);
+	ok(line != NULL && strncmp(line, "postfix/error[", 14) == 0 && strstr(line, "dsn=4.3.0") != NULL,
+	   "an unknown transport: %s", line);
 	free(line);
 	line = log_wait("warning: connect to transport private/nosuch: No such file or directory");
 	ok(line != NULL, "warned about");
@@ -476,8 +491,9 @@ int main(void)
 	qmgr_init();
 	agents_register();
 	store_open_ok();
-	config_adopt("qmgr_message_active_limit = 100\ntransport_maps = inline:{ {nowhere.test=nosuch:} {slow.test=slow:} {.slow.test=slow:} }\n",
-	    master);
+	config_adopt("qmgr_message_active_limit = 100\ntransport_maps = inline:{ {nowhere.test=nosuch:} "
+		     "{slow.test=slow:} {.slow.test=slow:} }\n",
+		     master);
 	qmgr_start();
 	test_delivered();
 	test_order();

@@ -5,12 +5,20 @@
 
 static void test_feedback(void)
 {
-	static const struct { const char *text; double base; enum feedback_kind kind; bool bad; } t[] = {
-		{ "1", 1, FEEDBACK_FIXED, false }, { "0.25", .25, FEEDBACK_FIXED, false }, { "1/8", .125, FEEDBACK_FIXED, false },
-		{ "1 / concurrency", 1, FEEDBACK_PER_WINDOW, false }, { "1/sqrt_concurrency", 1, FEEDBACK_PER_ROOT, false },
-		{ "0", 0, FEEDBACK_FIXED, false }, { "2", 1, FEEDBACK_FIXED, true }, { "-1", 1, FEEDBACK_FIXED, true },
-		{ "x", 1, FEEDBACK_FIXED, true }, { "1/", 1, FEEDBACK_FIXED, true }, { "1/0", 1, FEEDBACK_FIXED, true },
-		{ "1/concurrenc", 1, FEEDBACK_FIXED, true },
+	static const struct { const char *text; double base; enum feedback_kind kind; bool bad;
+	} t[] = {
+	    {"1", 1, FEEDBACK_FIXED, false},
+	    {"0.25", .25, FEEDBACK_FIXED, false},
+	    {"1/8", .125, FEEDBACK_FIXED, false},
+	    {"1 / concurrency", 1, FEEDBACK_PER_WINDOW, false},
+	    {"1/sqrt_concurrency", 1, FEEDBACK_PER_ROOT, false},
+	    {"0", 0, FEEDBACK_FIXED, false},
+	    {"2", 1, FEEDBACK_FIXED, true},
+	    {"-1", 1, FEEDBACK_FIXED, true},
+	    {"x", 1, FEEDBACK_FIXED, true},
+	    {"1/", 1, FEEDBACK_FIXED, true},
+	    {"1/0", 1, FEEDBACK_FIXED, true},
+	    {"1/concurrenc", 1, FEEDBACK_FIXED, true},
 	};
 
 	for (size_t i = 0; i < NELEM(t); i++) {
@@ -74,11 +82,12 @@ static void test_death(void)
 
 static void test_delay(void)
 {
-	static const struct { int64_t us; int digits; const char *text; } t[] = {
-		{ 0, 2, "0" }, { 4000, 2, "0" }, { 5000, 2, "0.01" }, { 50000, 2, "0.05" }, { 123456, 2, "0.12" }, { 990000, 2, "0.99" },
-		{ 996000, 2, "1" }, { 1234567, 2, "1.2" }, { 9960000, 2, "10" }, { 12345678, 2, "12" }, { 123456789, 2, "123" },
-		{ 1000, 6, "0.001" }, { 123456, 6, "0.12" }, { 1234, 6, "0.0012" }, { 12, 6, "0.000012" }, { 1500000, 0, "2" },
-		{ -5, 2, "0" }, { 100000, 2, "0.1" },
+	static const struct { int64_t us; int digits; const char *text;
+	} t[] = {
+	    {0, 2, "0"},	   {4000, 2, "0"},     {5000, 2, "0.01"},   {50000, 2, "0.05"},	 {123456, 2, "0.12"},
+	    {990000, 2, "0.99"},   {996000, 2, "1"},   {1234567, 2, "1.2"}, {9960000, 2, "10"},	 {12345678, 2, "12"},
+	    {123456789, 2, "123"}, {1000, 6, "0.001"}, {123456, 6, "0.12"}, {1234, 6, "0.0012"}, {12, 6, "0.000012"},
+	    {1500000, 0, "2"},	   {-5, 2, "0"},       {100000, 2, "0.1"},
 	};
 	struct buf b = { 0 };
 
