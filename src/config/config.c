@@ -272,3 +272,10 @@ char *config_parameter_file(const char *value, const char **why_r)
 	free(text);
 	return line;
 }
+
+bool config_is_set(const struct config *c, const char *name)
+{
+	int id = sym_find(c, name);
+
+	return id >= 0 && c->sym[id].raw != NULL;
+}
