@@ -80,7 +80,7 @@ static void check_owner(const struct view *v, struct problems *problems)
 		    view_str(v, mail_owner));
 }
 
-int verb_check(const struct options *o)
+int command_check(const struct options *o)
 {
 	struct problems problems = TAILQ_HEAD_INITIALIZER(problems);
 	struct generation *g;
@@ -110,7 +110,7 @@ int verb_check(const struct options *o)
 	return status;
 }
 
-int verb_set_permissions(const struct options *o)
+int command_set_permissions(const struct options *o)
 {
 	struct config *c = load_main_or_exit(o);
 	const struct view *v = config_view(c);

@@ -102,22 +102,22 @@ static int stop(const struct options *o, int signo)
 	return rc;
 }
 
-int verb_stop(const struct options *o)
+int command_stop(const struct options *o)
 {
 	return stop(o, SIGTERM);
 }
 
-int verb_abort(const struct options *o)
+int command_abort(const struct options *o)
 {
 	return stop(o, SIGQUIT);
 }
 
-int verb_reload(const struct options *o)
+int command_reload(const struct options *o)
 {
 	return call(o, "reload", NULL);
 }
 
-int verb_flush(const struct options *o)
+int command_flush(const struct options *o)
 {
 	return call(o, "flush", NULL);
 }
@@ -166,7 +166,7 @@ static void status_json(const struct strs *a)
 	buf_release(&b);
 }
 
-int verb_status(const struct options *o)
+int command_status(const struct options *o)
 {
 	struct strs a = { 0 };
 	int rc;

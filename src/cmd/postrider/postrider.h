@@ -22,17 +22,17 @@ int	postrider_main(int argc, char **argv);	/* reads the command line, runs the v
 /* Names every module's classes to service, so that addresses can be planned and services compiled. */
 void	relay_classes_register(void);
 
-int	verb_start(const struct options *);
-int	verb_start_fg(const struct options *);
-int	verb_plan(const struct options *);	/* internal: the configuration reader of the parent */
-int	verb_relay(const struct options *);	/* internal: the relay under a parent */
-int	verb_check(const struct options *);
-int	verb_stop(const struct options *);
-int	verb_abort(const struct options *);
-int	verb_reload(const struct options *);
-int	verb_flush(const struct options *);
-int	verb_status(const struct options *);
-int	verb_set_permissions(const struct options *);
+int	command_start(const struct options *);
+int	command_start_fg(const struct options *);
+int	command_plan(const struct options *);	/* internal: the configuration reader of the parent */
+int	command_relay(const struct options *);	/* internal: the relay under a parent */
+int	command_check(const struct options *);
+int	command_stop(const struct options *);
+int	command_abort(const struct options *);
+int	command_reload(const struct options *);
+int	command_flush(const struct options *);
+int	command_status(const struct options *);
+int	command_set_permissions(const struct options *);
 /* Prints problems as "postrider: warning: file: line n: text" to standard error; ours is the least level shown. */
 void	print_problems(const struct problems *, enum problem_level least);
 struct config *load_main_or_exit(const struct options *);

@@ -69,7 +69,7 @@ static void absolute_config_dir(struct options *o)
 	o->self_argv[o->self_argc - 1] = path;
 }
 
-int verb_start_fg(const struct options *o)
+int command_start_fg(const struct options *o)
 {
 	struct options here = *o;
 
@@ -77,7 +77,7 @@ int verb_start_fg(const struct options *o)
 	return run(&here, -1);
 }
 
-int verb_relay(const struct options *o)
+int command_relay(const struct options *o)
 {
 	parent_attach();
 	return relay_run(o, -1);
@@ -102,7 +102,7 @@ static int await(int fd, pid_t child)
 	return WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : 1;
 }
 
-int verb_start(const struct options *o)
+int command_start(const struct options *o)
 {
 	struct options here = *o;
 	int fds[2], null;
@@ -182,7 +182,7 @@ static void plan_view(const struct view *v, const struct view *base)
 	}
 }
 
-int verb_plan(const struct options *o)
+int command_plan(const struct options *o)
 {
 	struct problems problems = TAILQ_HEAD_INITIALIZER(problems);
 	struct config *c = config_load(o->config_dir, &o->overrides, &problems);

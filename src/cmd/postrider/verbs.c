@@ -6,30 +6,30 @@
 #include <unistd.h>
 #include <getopt.h>
 
-static const struct verb {
+static const struct command {
 	const char	*name;
 	int		(*run)(const struct options *);
 	const char	*help;		/* NULL: internal */
-} verbs[] = {
-	{ "start", verb_start, "start in the background; returns when listening" },
-	{ "start-fg", verb_start_fg, "start in the foreground" },
-	{ "stop", verb_stop, "stop politely: finish what is under way, within postrider_drain_time_limit" },
-	{ "abort", verb_abort, "stop at once" },
-	{ "reload", verb_reload, "read the configuration again" },
-	{ "check", verb_check, "report problems of the configuration; exit status 0 fine, 1 warnings, 2 errors (--json)" },
-	{ "status", verb_status, "is it running, and how is it; exit status 0 or 1 (--json)" },
-	{ "flush", verb_flush, "attempt to deliver everything that was deferred" },
-	{ "set-permissions", verb_set_permissions, "make the queue's directories, with their owners and modes" },
-	{ "plan", verb_plan, NULL },
-	{ "relay", verb_relay, NULL },
+} commands[] = {
+	{ "start", command_start, "start in the background; returns when listening" },
+	{ "start-fg", command_start_fg, "start in the foreground" },
+	{ "stop", command_stop, "stop politely: finish what is under way, within postrider_drain_time_limit" },
+	{ "abort", command_abort, "stop at once" },
+	{ "reload", command_reload, "read the configuration again" },
+	{ "check", command_check, "report problems of the configuration; exit status 0 fine, 1 warnings, 2 errors (--json)" },
+	{ "status", command_status, "is it running, and how is it; exit status 0 or 1 (--json)" },
+	{ "flush", command_flush, "attempt to deliver everything that was deferred" },
+	{ "set-permissions", command_set_permissions, "make the queue's directories, with their owners and modes" },
+	{ "plan", command_plan, NULL },
+	{ "relay", command_relay, NULL },
 };
 
 static int usage(void)
 {
 	fprintf(stderr, "usage: postrider [-c config_dir] [-o name=value] [-v] command\n");
-	for (size_t i = 0; i < NELEM(verbs); i++)
-		if (verbs[i].help != NULL)
-			fprintf(stderr, "  %-16s %s\n", verbs[i].name, verbs[i].help);
+	for (size_t i = 0; i < NELEM(commands); i++)
+		if (commands[i].help != NULL)
+			fprintf(stderr, "  %-16s %s\n", commands[i].name, commands[i].help);
 	return 1;
 }
 
@@ -97,8 +97,8 @@ int postrider_main(int argc, char **argv)
 			o.json = true;
 		else
 			return usage();
-	for (size_t i = 0; i < NELEM(verbs); i++)
-		if (strcmp(verbs[i].name, verb) == 0)
-			return verbs[i].run(&o);
+	for (size_t i = 0; i < NELEM(commands); i++)
+		if (strcmp(commands[i].name, verb) == 0)
+			return commands[i].run(&o);
 	return usage();
 }
