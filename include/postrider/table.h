@@ -86,7 +86,11 @@ const char *maps_title(const struct maps *);
 size_t	maps_count(const struct maps *);
 struct table *maps_table(const struct maps *, size_t i);
 
-enum { MAPS_ALL = 0, MAPS_FIXED = 1 /* only fixed-string tables: for partial keys */, MAPS_PATTERN = 2 /* only the others */ };
+enum {
+	MAPS_ALL = 0,
+	MAPS_FIXED = 1,		/* only fixed-string tables: for partial keys */
+	MAPS_PATTERN = 2,	/* only the others */
+};
 struct maps_op {		/* embedded; zeroed = idle */
 	const char	*value;	/* on TABLE_FOUND; ours until maps_end() */
 	const struct table *table;	/* the one that answered or failed; NULL on TABLE_NONE */
@@ -101,7 +105,8 @@ struct maps_op {		/* embedded; zeroed = idle */
 };
 /* The first table that has the key answers. An error ends the search, so does an empty value (an
  * error, too); both are logged here, under log, in Postfix's words. An empty key is never found. */
-void	maps_start(struct maps_op *, struct task *, const struct log_ctx *log, const struct maps *, const char *key, int which);
+void	maps_start(struct maps_op *, struct task *, const struct log_ctx *log, const struct maps *, const char *key,
+    int which);
 enum table_result maps_poll(struct maps_op *);
 void	maps_end(struct maps_op *);
 
@@ -138,7 +143,8 @@ struct match_op {		/* embedded; zeroed = idle */
 };
 /* name: the string, domain or client name; addr: the address, printable, for MATCH_HOST and MATCH_ADDR.
  * Either may be NULL where its kind does not look at it. Errors are logged under log. */
-void	match_start(struct match_op *, struct task *, const struct log_ctx *log, const struct match_list *, const char *name,
+void	match_start(struct match_op *, struct task *, const struct log_ctx *log, const struct match_list *,
+    const char *name,
 	    const char *addr);
 enum match_result match_poll(struct match_op *);
 void	match_end(struct match_op *);

@@ -97,7 +97,8 @@ static bool candidate(const struct host_op *op, char out[NAME_MAX_HOST * 2 + 2])
 	if (pos == (absolute_first ? 0 : r->n_search))
 		snprintf(out, NAME_MAX_HOST * 2 + 2, "%.*s", NAME_MAX_HOST, op->name);
 	else
-		snprintf(out, NAME_MAX_HOST * 2 + 2, "%.*s.%.*s", NAME_MAX_HOST, op->name, NAME_MAX_HOST, r->search[search]);
+		snprintf(out, NAME_MAX_HOST * 2 + 2, "%.*s.%.*s", NAME_MAX_HOST, op->name, NAME_MAX_HOST,
+		    r->search[search]);
 	return true;
 }
 
@@ -108,7 +109,8 @@ static void ask(struct host_op *op)
 	dns_end(&op->a);
 	dns_end(&op->aaaa);
 	if (!candidate(op, name)) {
-		char *why = xasprintf("Host or domain name not found. Name service error for name=%s type=A: Host not found", op->name);
+		char *why = xasprintf("Host or domain name not found. "
+		    "Name service error for name=%s type=A: Host not found", op->name);
 
 		fail_now(op, why);
 		free(why);

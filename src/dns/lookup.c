@@ -57,7 +57,8 @@ static void lookup_finish(struct dns_lookup *l, enum dns_result result, struct d
 }
 
 /* phrase: what Postfix's dns_strerror() says. */
-static void lookup_fail(struct dns_lookup *l, enum dns_result result, const struct draft *d, const char *name, const char *phrase,
+static void lookup_fail(struct dns_lookup *l, enum dns_result result, const struct draft *d, const char *name,
+    const char *phrase,
     int rcode, uint32_t ttl_s, bool secure)
 {
 	bool malformed = strncmp(phrase, "Malformed", 9) == 0;
@@ -111,14 +112,16 @@ static bool lookup_take(struct dns_lookup *l, const struct reply *r, const struc
 		lookup_fail(l, DNS_NXDOMAIN, d, l->name, "Host not found", r->rcode, r->ttl_s, secure);
 		return true;
 	case REPLY_INVALID:
-		lookup_fail(l, DNS_INVALID, d, l->name, "Malformed or unexpected name server reply", r->rcode, r->ttl_s, false);
+		lookup_fail(l, DNS_INVALID, d, l->name, "Malformed or unexpected name server reply", r->rcode,
+		    r->ttl_s, false);
 		return true;
 	case REPLY_FORMERR:
 		lookup_fail(l, DNS_INVALID, d, l->name, "Non-recoverable error", r->rcode, 0, false);
 		return true;
 	default:
 		lookup_fail(l, DNS_FAILED, d, l->name,
-		    r->malformed ? "Malformed or unexpected name server reply" : "Host not found, try again", r->rcode, 0, false);
+		    r->malformed ? "Malformed or unexpected name server reply" : "Host not found, try again", r->rcode,
+		    0, false);
 		return true;
 	}
 }

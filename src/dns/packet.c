@@ -78,7 +78,8 @@ struct dns_answer *answer_new(const struct draft *d, const char *canonical, cons
 {
 	size_t n = d != NULL ? d->n : 0, bytes = d != NULL ? d->bytes.len : 0, warn = d != NULL ? d->warn.len : 0;
 	size_t canonical_len = strlen(canonical) + 1, why_len = why != NULL ? strlen(why) + 1 : 0;
-	struct dns_answer *a = xcalloc(1, sizeof(*a) + n * sizeof(struct dns_rr) + bytes + warn + 1 + canonical_len + why_len);
+	size_t texts = bytes + warn + 1 + canonical_len + why_len;
+	struct dns_answer *a = xcalloc(1, sizeof(*a) + n * sizeof(struct dns_rr) + texts);
 	struct dns_rr *rr = (struct dns_rr *)(void *)(a + 1);
 	char *text = (char *)(rr + n);
 
@@ -90,7 +91,8 @@ struct dns_answer *answer_new(const struct draft *d, const char *canonical, cons
 	for (size_t i = 0; i < n; i++) {
 		const struct draft_rr *from = &d->rr[i];
 
-		rr[i] = (struct dns_rr){ .next = i + 1 < n ? &rr[i + 1] : NULL, .type = from->type, .ttl_s = from->ttl_s,
+		rr[i] = (struct dns_rr){ .next = i + 1 < n ? &rr[i + 1] : NULL, .type = from->type,
+		    .ttl_s = from->ttl_s,
 			.pref = from->pref, .weight = from->weight, .port = from->port, .len = from->len };
 		if (from->name > 0)
 			rr[i].name = text + from->name;
@@ -203,8 +205,10 @@ static bool read_record(struct draft *d, const ldns_rr *from, enum dns_type type
 	if (field >= 0) {
 		bool root_means_none = type == DNS_MX || type == DNS_SRV;
 
-		good = rdf_name(name, (size_t)field < ldns_rr_rd_count(from) ? ldns_rr_rdf(from, (size_t)field) : NULL) &&
-		    ((root_means_none && *name == '\0') || name_in_record(name, "resource data", type, asked, &d->warn));
+		good = rdf_name(name, (size_t)field < ldns_rr_rd_count(from) ? ldns_rr_rdf(from,
+		    (size_t)field) : NULL) &&
+		    ((root_means_none && *name == '\0') || name_in_record(name, "resource data", type, asked,
+		    &d->warn));
 		if (good)
 			rr->name = draft_bytes(d, name, strlen(name));
 	}
@@ -313,7 +317,8 @@ static bool same_question(const uint8_t *a, const uint8_t *b, size_t n)
 	return true;
 }
 
-static void read_rcode(struct reply *r, struct draft *d, const ldns_pkt *pkt, enum dns_type type, bool edns, const char *asked)
+static void read_rcode(struct reply *r, struct draft *d, const ldns_pkt *pkt, enum dns_type type, bool edns,
+    const char *asked)
 {
 	switch (r->rcode) {
 	case LDNS_RCODE_NOERROR:
@@ -351,8 +356,7 @@ void packet_read(struct reply *r, struct draft *d, const uint8_t *p, size_t n, u
 	r->rcode = p[3] & 15;
 	/* An error may come without the question; an answer must repeat it. */
 	if ((p[4] << 8 | p[5]) == 0 && r->rcode != LDNS_RCODE_NOERROR && r->rcode != LDNS_RCODE_NXDOMAIN) {
-		r->what = r->rcode == LDNS_RCODE_FORMERR || r->rcode == LDNS_RCODE_NOTIMPL ?
-		    (edns ? REPLY_NO_EDNS : r->rcode == LDNS_RCODE_FORMERR ? REPLY_FORMERR : REPLY_TRY_NEXT) : REPLY_TRY_NEXT;
+		read_rcode(r, d, NULL, type, edns, asked);
 		return;
 	}
 	if ((p[4] << 8 | p[5]) != 1 || n < 12 + question_len || !same_question(p + 12, question, question_len))

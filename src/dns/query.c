@@ -135,7 +135,8 @@ static bool ask_next(struct query *q)
 	for (;;) {
 		close_io(q);
 		if (q->tries > 0 && q->tries % q->resolver->n == 0) {
-			if (q->refusals >= q->resolver->n || q->tries >= q->resolver->n * (unsigned)q->resolver->attempts)
+			if (q->refusals >= q->resolver->n ||
+			    q->tries >= q->resolver->n * (unsigned)q->resolver->attempts)
 				return false;
 			q->refusals = 0;
 		}

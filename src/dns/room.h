@@ -129,7 +129,8 @@ void	cache_empty(void);
 /* ---- questions under way (lookup.c, query.c) ----------------------------------------------------------- */
 struct query;			/* one question to the servers, until one answers */
 struct query *query_new(struct task *, const char *name, enum dns_type);	/* starts at once */
-bool	query_done(struct query *, struct reply **, struct draft **, const struct server **);	/* looks, goes on; server NULL: nobody answered */
+/* Looks, goes on; true: the reply is final; server NULL: nobody answered. */
+bool	query_done(struct query *, struct reply **, struct draft **, const struct server **);
 void	query_free(struct query *);
 void	lookups_release(void);
 #endif

@@ -57,7 +57,8 @@ struct index *index_open(const char *path, char **why_r)
 	if ((e = mdb_env_create(&x->env)) != 0) {
 		x->env = NULL;
 	} else if ((e = mdb_env_open(x->env, path, MDB_NOSUBDIR | MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS, 0)) == 0 &&
-	    (e = mdb_txn_begin(x->env, NULL, MDB_RDONLY, &x->txn)) == 0 && (e = mdb_dbi_open(x->txn, NULL, 0, &x->dbi)) == 0) {
+	    (e = mdb_txn_begin(x->env, NULL, MDB_RDONLY, &x->txn)) == 0 && (e = mdb_dbi_open(x->txn, NULL, 0,
+	    &x->dbi)) == 0) {
 		mdb_txn_reset(x->txn);
 		return x;
 	}
@@ -146,7 +147,8 @@ static int write_file(const char *path, struct records *r, size_t size)
 	mdb_env_set_mapsize(w.env, size * 8 + (16u << 20));
 	/* Not yet anybody's file: one sync at the end is enough. */
 	if ((e = mdb_env_open(w.env, path, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOSYNC, 0644)) == 0 &&
-	    (e = mdb_txn_begin(w.env, NULL, 0, &w.txn)) == 0 && (e = mdb_dbi_open(w.txn, NULL, MDB_CREATE, &w.dbi)) == 0)
+	    (e = mdb_txn_begin(w.env, NULL, 0, &w.txn)) == 0 && (e = mdb_dbi_open(w.txn, NULL, MDB_CREATE,
+	    &w.dbi)) == 0)
 		e = write_records(&w, r);
 	if (w.txn != NULL && e == 0) {
 		e = mdb_txn_commit(w.txn);

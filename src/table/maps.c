@@ -99,7 +99,8 @@ static void advance(struct maps_op *op, struct task *task, const char *key)
 	op->result = TABLE_NONE;
 }
 
-void maps_start(struct maps_op *op, struct task *task, const struct log_ctx *log, const struct maps *maps, const char *key,
+void maps_start(struct maps_op *op, struct task *task, const struct log_ctx *log, const struct maps *maps,
+    const char *key,
     int which)
 {
 	static const struct maps none;

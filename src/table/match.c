@@ -138,7 +138,8 @@ static void compile_text(struct compile *c, char *text, bool yes)
 		bool positive = yes;
 
 		if (*token == '#') {
-			problem_add(c->problems, PROBLEM_WARNING, NULL, 0, "%s: comment at end of line is not supported: %s %s",
+			problem_add(c->problems, PROBLEM_WARNING, NULL, 0,
+			    "%s: comment at end of line is not supported: %s %s",
 			    c->list->name, token, cursor != NULL ? cursor : "");
 			return;
 		}
@@ -216,12 +217,14 @@ static void list_drop(void *contents)
 
 static const char *list_name(const struct watched *w)
 {
-	return ((const struct match_list *)(const void *)((const char *)w - offsetof(struct match_list, watched)))->name;
+	return ((const struct match_list *)(const void *)((const char *)w - offsetof(struct match_list,
+	    watched)))->name;
 }
 
 static const struct watched_class list_watched = { list_load, list_swap, list_drop, list_name };
 
-struct match_list *match_list_new(struct tables *set, enum match_kind kind, const char *name, const char *text, bool parents,
+struct match_list *match_list_new(struct tables *set, enum match_kind kind, const char *name, const char *text,
+    bool parents,
     struct problems *problems)
 {
 	struct match_list *l = xcalloc(1, sizeof(*l));

@@ -116,7 +116,8 @@ static void advance(struct match_op *op, bool answered)
 	op->result = op->bound != SIZE_MAX && d->yes[op->bound] ? MATCH_YES : MATCH_NO;
 }
 
-void match_start(struct match_op *op, struct task *task, const struct log_ctx *log, const struct match_list *l, const char *name,
+void match_start(struct match_op *op, struct task *task, const struct log_ctx *log, const struct match_list *l,
+    const char *name,
     const char *addr)
 {
 	struct buf name_tmp = { 0 }, addr_tmp = { 0 };
@@ -126,7 +127,8 @@ void match_start(struct match_op *op, struct task *task, const struct log_ctx *l
 		op->result = MATCH_NO;
 		return;
 	}
-	if (l->kind == MATCH_STRING || l->kind == MATCH_DOMAIN || (addr != NULL && addr[strspn(addr, V6_CHARS)] != '\0'))
+	if (l->kind == MATCH_STRING || l->kind == MATCH_DOMAIN || (addr != NULL && addr[strspn(addr,
+	    V6_CHARS)] != '\0'))
 		addr = NULL;
 	if (l->kind == MATCH_ADDR || (name != NULL && *name == '\0'))
 		name = NULL;

@@ -40,7 +40,8 @@ static char *host_bits(const struct net *net, const char *pattern)
 	if (memcmp(masked, net->addr, size) == 0)
 		return NULL;
 	inet_ntop(net->v6 ? AF_INET6 : AF_INET, masked, text, sizeof(text));
-	return xasprintf("non-null host address bits in \"%s\", perhaps you should use \"%s/%u\" instead", pattern, text,
+	return xasprintf("non-null host address bits in \"%s\", perhaps you should use \"%s/%u\" instead", pattern,
+	    text,
 	    net->bits);
 }
 

@@ -58,7 +58,8 @@ void pattern_close(void *contents)
 	free(p);
 }
 
-#define complain(r, fmt, ...)	table_warn((r)->source.env, (r)->source.path, (r)->source.line, "%s map %s, line %d: " fmt, \
+#define complain(r, fmt, ...)	table_warn((r)->source.env, (r)->source.path, (r)->source.line,
+    "%s map %s, line %d: " fmt, \
 				    (r)->engine->name, (r)->source.path, (r)->source.line, __VA_ARGS__)
 
 /* Takes "! /pattern/flags" from *cursor. */
@@ -248,7 +249,8 @@ static void read_rule(struct reading *r, char *p)
 	free(from_file);
 	if (!good || (first = compile(r, &e, &groups)) == NULL)
 		return;
-	if (!template_allowed(r, &t, e.inverted, groups) || (e2.text != NULL && (second = compile(r, &e2, &ignored)) == NULL)) {
+	if (!template_allowed(r, &t, e.inverted, groups) || (e2.text != NULL && (second = compile(r, &e2,
+	    &ignored)) == NULL)) {
 		r->engine->release(first);
 		return;
 	}
@@ -334,7 +336,8 @@ void *pattern_open(struct table_env *env, const char *name, const struct pattern
 
 /* ---- looking up --------------------------------------------------------------------------------------- */
 
-static enum table_result found(const struct step *s, struct table_op *op, const char *key, const struct pattern_match *m)
+static enum table_result found(const struct step *s, struct table_op *op, const char *key,
+    const struct pattern_match *m)
 {
 	if (!s->groups && s->n <= 1) {
 		op->value = s->n == 1 ? s->piece[0].text : "";
@@ -347,7 +350,8 @@ static enum table_result found(const struct step *s, struct table_op *op, const 
 		if (piece->text != NULL)
 			buf_adds(&op->buf, piece->text);
 		else if (m->begin[piece->group] >= 0)
-			buf_add(&op->buf, key + m->begin[piece->group], (size_t)(m->end[piece->group] - m->begin[piece->group]));
+			buf_add(&op->buf, key + m->begin[piece->group],
+			    (size_t)(m->end[piece->group] - m->begin[piece->group]));
 	}
 	op->value = buf_str(&op->buf);
 	return TABLE_FOUND;

@@ -19,7 +19,8 @@ struct pattern_engine {
 	/* NULL and *why_r (malloced). */
 	void		*(*compile)(const char *pattern, unsigned flags, bool utf8, unsigned *groups_r, char **why_r);
 	/* 1: matches, 0: does not, -1: *why_r (static). match NULL: groups are not wanted. */
-	int		(*exec)(void *compiled, const char *key, size_t len, struct pattern_match *match, const char **why_r);
+	int		(*exec)(void *compiled, const char *key, size_t len, struct pattern_match *match,
+	    const char **why_r);
 	void		(*release)(void *compiled);
 };
 void	*pattern_open(struct table_env *, const char *name, const struct pattern_engine *, char **why_r);

@@ -36,17 +36,18 @@ static bool map_record(struct records *r, char *line)
 	char *value;
 
 	if (!split_line(line, &value)) {
-		table_warn(s->env, s->path, s->line, "%s, line %d: unbalanced '\"' in '%s' -- ignoring this line", s->path, s->line, line);
+		table_warn(s->env, s->path, s->line, "%s, line %d: unbalanced '\"' in '%s' -- ignoring this line",
+		    s->path, s->line, line);
 		return false;
 	}
 	if (*line == '\0' || *value == '\0') {
-		table_warn(s->env, s->path, s->line, "%s, line %d: expected format: key whitespace value -- ignoring this line",
-		    s->path, s->line);
+		table_warn(s->env, s->path, s->line,
+		    "%s, line %d: expected format: key whitespace value -- ignoring this line", s->path, s->line);
 		return false;
 	}
 	if (line[strlen(line) - 1] == ':')
-		table_warn(s->env, s->path, s->line, "%s, line %d: record is in \"key: value\" format; is this an alias file?", s->path,
-		    s->line);
+		table_warn(s->env, s->path, s->line,
+		    "%s, line %d: record is in \"key: value\" format; is this an alias file?", s->path, s->line);
 	r->written = line;
 	r->value = value;
 	return true;
@@ -75,13 +76,15 @@ bool records_next(struct records *r)
 
 	while ((line = source_line(s)) != NULL) {
 		if (utf8 && !str_is_utf8(line, strlen(line))) {
-			table_warn(env, s->path, s->line, "%s, line %d: non-UTF-8 input \"%s\" -- ignoring this line", s->path, s->line,
+			table_warn(env, s->path, s->line, "%s, line %d: non-UTF-8 input \"%s\" -- ignoring this line",
+			    s->path, s->line,
 			    str_printable(line, '?'));
 			continue;
 		}
 		if (!(r->aliases ? alias_record(r, line) : map_record(r, line)))
 			continue;
-		r->key = (env->flags & TABLE_FOLD) != 0 || r->aliases ? fold_key(r->written, utf8, &r->folded) : r->written;
+		r->key = (env->flags & TABLE_FOLD) != 0 || r->aliases ? fold_key(r->written, utf8,
+		    &r->folded) : r->written;
 		return true;
 	}
 	return false;

@@ -106,7 +106,7 @@ struct source {
 /* path, or "{ {line}, {line} }". NULL or a malloced reason: "open PATH: No such file...", with prefix
  * before it ("open database"). Registers the file for watching. */
 char	*source_open(struct source *, struct table_env *, const char *prefix, const char *path);
-char	*source_open_file(struct source *, const char *prefix, const char *path);	/* path is a file, whatever it looks like */
+char	*source_open_file(struct source *, const char *prefix, const char *path);	/* a file, whatever it looks like */
 char	*source_line(struct source *);	/* mutable, valid until the next; NULL at the end */
 void	 source_close(struct source *);
 
@@ -158,7 +158,7 @@ bool	ip_parse(struct ip *, const char *text);
 char	*net_parse(struct net *, const char *pattern);
 bool	net_has(const struct net *, const struct ip *);
 #define NETS_NONE	SIZE_MAX
-void	nets_add(struct nets *, const struct net *, size_t number);	/* a number below one that is there replaces it */
+void	nets_add(struct nets *, const struct net *, size_t number);	/* replaces a higher number */
 size_t	nets_find(const struct nets *, const struct ip *);		/* the lowest number, NETS_NONE */
 void	nets_release(struct nets *);
 

@@ -166,7 +166,8 @@ void table_watch_file(struct table_env *env, const char *path)
 /* Always gives contents to answer with: those of a broken table have a reason instead. */
 struct table_data *table_data_load(struct table *t, struct problems *problems, struct strs *files)
 {
-	struct table_env env = { .set = t->set, .spec = t->spec, .flags = t->flags, .problems = problems, .files = files };
+	struct table_env env = { .set = t->set, .spec = t->spec, .flags = t->flags, .problems = problems,
+	    .files = files };
 	struct table_data *d = xcalloc(1, sizeof(*d));
 	char *why = NULL;
 
@@ -176,7 +177,8 @@ struct table_data *table_data_load(struct table *t, struct problems *problems, s
 	if (t->class != NULL)
 		d->contents = t->class->open(&env, t->name, &why);
 	if (d->contents == NULL) {
-		d->why = why != NULL ? why : xasprintf("unsupported dictionary type: %.*s", (int)strcspn(t->spec, ":"), t->spec);
+		d->why = why != NULL ? why : xasprintf("unsupported dictionary type: %.*s", (int)strcspn(t->spec, ":"),
+		    t->spec);
 		d->down = xasprintf("%s is unavailable. %s", t->spec, d->why);
 		env.pattern = true;
 	}
@@ -238,7 +240,8 @@ static void table_fill(struct table *t, const char *where, struct problems *prob
 	if (colon == NULL || colon == t->spec || colon[1] == '\0') {
 		table_break(t, "bad table specification");
 		if (problems != NULL)
-			problem_add(problems, PROBLEM_FATAL, NULL, 0, "%s%sopen dictionary: expecting \"type:name\" form instead of \"%s\"",
+			problem_add(problems, PROBLEM_FATAL, NULL, 0,
+			    "%s%sopen dictionary: expecting \"type:name\" form instead of \"%s\"",
 			    where != NULL ? where : "", where != NULL ? ": " : "", t->spec);
 		return;
 	}

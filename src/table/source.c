@@ -85,7 +85,8 @@ char *source_line(struct source *s)
 	char *line;
 
 	while ((line = source_next(s)) != NULL && blank(*line))
-		table_warn(s->env, s->path, s->line, "%s: logical line must not start with whitespace: \"%.30s%s\"", s->path,
+		table_warn(s->env, s->path, s->line, "%s: logical line must not start with whitespace: \"%.30s%s\"",
+		    s->path,
 		    line, strlen(line) > 30 ? "..." : "");
 	return line;
 }

@@ -46,7 +46,8 @@ static void cidr_close(void *contents)
 
 static void skip(struct reading *r, const char *why)
 {
-	table_warn(r->source.env, r->source.path, r->source.line, "cidr map %s, line %d: %s: skipping this rule", r->source.path,
+	table_warn(r->source.env, r->source.path, r->source.line, "cidr map %s, line %d: %s: skipping this rule",
+	    r->source.path,
 	    r->source.line, why);
 }
 

@@ -54,8 +54,8 @@ static struct combined *items(struct table_env *env, const char *name, bool tabl
 	env->pattern = !tables || !all_fixed;
 	if (good && c->n > 0)
 		return c;
-	*why_r = xasprintf("bad syntax: \"%s\"; need \"%.*s:{%s...}\"", env->spec, (int)strcspn(env->spec, ":"), env->spec,
-	    tables ? "type:name" : "value");
+	*why_r = xasprintf("bad syntax: \"%s\"; need \"%.*s:{%s...}\"", env->spec,
+	    (int)strcspn(env->spec, ":"), env->spec, tables ? "type:name" : "value");
 	combined_close(c);
 	return NULL;
 }

@@ -46,7 +46,8 @@ static void *pcre_compile(const char *pattern, unsigned flags, bool utf8, unsign
 	PCRE2_SIZE offset;
 	uint32_t groups = 0;
 	int e;
-	pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, flags | (utf8 ? PCRE2_UTF : 0), &e, &offset, NULL);
+	pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, flags | (utf8 ? PCRE2_UTF : 0),
+	    &e, &offset, NULL);
 
 	if (code == NULL) {
 		PCRE2_UCHAR text[256] = "";
@@ -95,7 +96,8 @@ static int pcre_exec(void *compiled, const char *key, size_t len, struct pattern
 		*why_r = error_text(n);
 		return -1;
 	}
-	for (uint32_t i = 0; match != NULL && i < MIN(pcre2_get_ovector_count(c->data), (uint32_t)PATTERN_GROUPS); i++) {
+	for (uint32_t i = 0; match != NULL && i < MIN(pcre2_get_ovector_count(c->data),
+	    (uint32_t)PATTERN_GROUPS); i++) {
 		bool part = (int)i < n && at[2 * i] != PCRE2_UNSET && at[2 * i] <= at[2 * i + 1];
 
 		match->begin[i] = part ? (long)at[2 * i] : -1;

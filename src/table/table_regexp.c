@@ -35,7 +35,8 @@ static void *regexp_compile(const char *pattern, unsigned flags, bool utf8 UNUSE
 	return NULL;
 }
 
-static int regexp_exec(void *compiled, const char *key, size_t len UNUSED, struct pattern_match *match, const char **why_r)
+static int regexp_exec(void *compiled, const char *key, size_t len UNUSED, struct pattern_match *match,
+    const char **why_r)
 {
 	regmatch_t at[PATTERN_GROUPS];
 	regex_t *re = compiled;

@@ -112,7 +112,8 @@ static bool inline_pair(struct text *t, struct table_env *env, char *pair, char 
 	for (p = name; *p != '\0' && !isspace((unsigned char)*p); p++)
 		;
 	if (value == NULL || *p != '\0') {
-		*why_r = xasprintf("missing '=' after attribute name: \"%s\"; need \"inline:{name=value...}\"", env->spec);
+		*why_r = xasprintf("missing '=' after attribute name: \"%s\"; need \"inline:{name=value...}\"",
+		    env->spec);
 		return false;
 	}
 	value = str_trim(value);
@@ -139,7 +140,8 @@ static void *inline_open(struct table_env *env, const char *name, char **why_r)
 		const char *why = *pair == '{' ? str_extpar(&pair) : NULL;
 
 		if (why != NULL)
-			*why_r = xasprintf("%s in \"%s\": \"%s\"; need \"inline:{name=value...}\"", why, pair, env->spec);
+			*why_r = xasprintf("%s in \"%s\": \"%s\"; need \"inline:{name=value...}\"", why, pair,
+			    env->spec);
 		good = why == NULL && inline_pair(t, env, pair, why_r);
 		n++;
 	}

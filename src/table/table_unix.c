@@ -53,7 +53,8 @@ static void question_free(void *p)
 
 static char *user_text(const struct passwd *pw)
 {
-	return xasprintf("%s:%s:%ld:%ld:%s:%s:%s", pw->pw_name, pw->pw_passwd, (long)pw->pw_uid, (long)pw->pw_gid, pw->pw_gecos,
+	return xasprintf("%s:%s:%ld:%ld:%s:%s:%s", pw->pw_name, pw->pw_passwd, (long)pw->pw_uid, (long)pw->pw_gid,
+	    pw->pw_gecos,
 	    pw->pw_dir, pw->pw_shell);
 }
 
@@ -80,7 +81,8 @@ static void question_work(void *data)
 	do {
 		size *= 4;
 		room = xrealloc(room, size);
-		e = q->groups ? getgrnam_r(q->key, &gr, room, size, &group) : getpwnam_r(q->key, &pw, room, size, &user);
+		e = q->groups ? getgrnam_r(q->key, &gr, room, size, &group) : getpwnam_r(q->key, &pw, room, size,
+		    &user);
 	} while (e == ERANGE && size < ENTRY_MAX);
 	if (user != NULL)
 		q->text = user_text(user);
@@ -88,11 +90,12 @@ static void question_work(void *data)
 		q->text = group_text(group);
 	if (q->text != NULL) {
 		q->result = TABLE_FOUND;
-	} else if (e == 0 || e == ENOENT || e == ESRCH || e == EBADF || e == EPERM) {	/* getpwnam(3): they mean "not found" */
+	} else if (e == 0 || e == ENOENT || e == ESRCH || e == EBADF || e == EPERM) {	/* "not found": getpwnam(3) */
 		q->result = TABLE_NONE;
 	} else {
 		q->result = TABLE_ERROR;
-		q->text = xasprintf("cannot access UNIX %s database: %s", q->groups ? "group" : "password", strerror(e));
+		q->text = xasprintf("cannot access UNIX %s database: %s", q->groups ? "group" : "password",
+		    strerror(e));
 	}
 	free(room);
 }
@@ -216,6 +219,7 @@ void table_unix_release(void)
 }
 
 const struct table_class table_unix = {
-	.abi = TABLE_ABI, .type = "unix", .open = unix_open, .close = unix_close, .lookup = unix_lookup, .poll = unix_poll,
+	.abi = TABLE_ABI, .type = "unix", .open = unix_open, .close = unix_close, .lookup = unix_lookup,
+	    .poll = unix_poll,
 	.end = unix_end,
 };

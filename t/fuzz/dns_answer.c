@@ -6,7 +6,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const enum dns_type types[] = { DNS_A, DNS_NS, DNS_CNAME, DNS_PTR, DNS_MX, DNS_TXT, DNS_AAAA, DNS_SRV, DNS_TLSA };
+	static const enum dns_type types[] = { DNS_A, DNS_NS, DNS_CNAME, DNS_PTR, DNS_MX, DNS_TXT, DNS_AAAA, DNS_SRV,
+	    DNS_TLSA };
 	static struct draft draft;
 	static volatile unsigned touched;
 	struct reply r;
@@ -31,7 +32,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		packet[5] = 1;
 		memcpy(packet + 12, query.p + 12, question);
 	}
-	packet_read(&r, &draft, packet, size, 0x1234, (const uint8_t *)query.p + 12, question, name, type, (data[1] & 1) != 0, name);
+	packet_read(&r, &draft, packet, size, 0x1234, (const uint8_t *)query.p + 12, question, name, type,
+	    (data[1] & 1) != 0, name);
 	if (r.what == REPLY_RECORDS || r.what == REPLY_INVALID) {
 		struct dns_answer *a = answer_new(&draft, r.canonical, "why", r.rcode, r.ad);
 		size_t n = 0;
@@ -39,7 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (const struct dns_rr *rr = a->rr; rr != NULL; rr = rr->next) {
 			ASSERT(rr->type == type);
 			ASSERT(rr->name == NULL || strlen(rr->name) < NAME_MAX_TEXT);
-			ASSERT(rr->name == NULL || *rr->name == '\0' || name_can_be_asked(rr->name) || name_is_address(rr->name));
+			ASSERT(rr->name == NULL || *rr->name == '\0' || name_can_be_asked(rr->name) ||
+			    name_is_address(rr->name));
 			ASSERT(type != DNS_A || rr->len == 4);
 			touched += rr->len > 0 ? rr->data[rr->len - 1] : 0;
 			n++;

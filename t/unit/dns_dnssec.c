@@ -100,7 +100,8 @@ static int make_zone(void)
 		buf_addf(&text, "big IN A 10.1.0.%d\n", i);
 	write_file("zone", "$TTL 300\n@ IN SOA ns.signed.test. root.signed.test. 1 3600 600 86400 30\n@ IN NS ns.signed.test.\nns IN A 127.0.0.1\n"
 	    "@ IN MX 10 mail\nmail IN A 192.0.2.9\nmail IN AAAA 2001:db8::9\nalias IN CNAME mail\n_25._tcp.mail IN TLSA 3 1 1 "
-	    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\nbogus IN A 192.0.2.66\n%s", buf_str(&text));
+	    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\nbogus IN A 192.0.2.66\n%s",
+	    buf_str(&text));
 	buf_release(&text);
 	/* The bogus record is changed behind the signature's back. */
 	snprintf(command, sizeof(command), "cd %s && K=$(ldns-keygen -a ECDSAP256SHA256 -k signed.test) && "

@@ -148,7 +148,8 @@ static void test_wire(void)
 	dns_stats(&before);
 	is_int(ask("wrongid.test", DNS_A), DNS_OK, "wrong id, wrong question, wrong source, short; then right");
 	dns_stats(&after);
-	is_int((int)(after.discarded - before.discarded), 3, "what is not ours is dropped (the kernel drops the wrong source)");
+	is_int((int)(after.discarded - before.discarded), 3,
+	    "what is not ours is dropped (the kernel drops the wrong source)");
 	is_int(ask("forged.test", DNS_A), DNS_FAILED, "only forged answers");
 	is_int(ask("late.test", DNS_A), DNS_OK, "a late answer");
 	dns_stats(&before);

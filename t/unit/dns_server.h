@@ -61,7 +61,8 @@ static inline void m_name(struct msg *m, const char *name)
 	m->n += m_name_raw(m->p + m->n, name);
 }
 
-static inline void m_rr(struct msg *m, int section, const char *owner, int type, unsigned ttl, const void *data, size_t n)
+static inline void m_rr(struct msg *m, int section, const char *owner, int type, unsigned ttl, const void *data,
+    size_t n)
 {
 	int at = 4 + section * 2;
 
@@ -85,7 +86,8 @@ static inline void m_a(struct msg *m, const char *owner, unsigned ttl, const cha
 	m_rr(m, 1, owner, 1, ttl, a, 4);
 }
 
-static inline void m_named(struct msg *m, int section, const char *owner, int type, unsigned ttl, const char *target, int pref)
+static inline void m_named(struct msg *m, int section, const char *owner, int type, unsigned ttl, const char *target,
+    int pref)
 {
 	uint8_t data[300];
 	size_t n = 0;

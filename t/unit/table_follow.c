@@ -135,7 +135,8 @@ static void ask(struct maps *m, const char *key)
 
 static void test_waiting(void)
 {
-	struct maps *m = maps_new(set, "local_recipient_maps", "proxy:unix:passwd.byname, inline:{nobody-else=x}", TABLE_ADDR, NULL);
+	struct maps *m = maps_new(set, "local_recipient_maps", "proxy:unix:passwd.byname, inline:{nobody-else=x}",
+	    TABLE_ADDR, NULL);
 	struct match_list *l;
 
 	maps_start(&maps_op, &task, NULL, m, "root", MAPS_ALL);
@@ -153,7 +154,8 @@ static void test_waiting(void)
 	maps_start(&maps_op, &task, NULL, m, "no-such-user", MAPS_ALL);
 	is_int(maps_poll(&maps_op), TABLE_NONE, "remembered for a moment");
 	maps_end(&maps_op);
-	m = maps_new(set, "x", "unionmap:{unix:group.byname, static:y}, pipemap:{unix:passwd.byname, static:z}", TABLE_ADDR, NULL);
+	m = maps_new(set, "x", "unionmap:{unix:group.byname, static:y}, pipemap:{unix:passwd.byname, static:z}",
+	    TABLE_ADDR, NULL);
 	ask(m, "root");
 	is_str(maps_op.value, "root:x:0:,y", "a table of tables waits, too");
 	maps_end(&maps_op);

@@ -115,9 +115,11 @@ static void test_texthash(void)
 	is_str(get(t, "8\xff"), "-", "not UTF-8");
 	snprintf(warning, sizeof(warning), "%s, line 6: duplicate entry: \"KEY1\"", path);
 	ok(problem_said(warning), "duplicate");
-	snprintf(warning, sizeof(warning), "%s, line 10: record is in \"key: value\" format; is this an alias file?", path);
+	snprintf(warning, sizeof(warning), "%s, line 10: record is in \"key: value\" format; is this an alias file?",
+	    path);
 	ok(problem_said(warning), "alias format");
-	snprintf(warning, sizeof(warning), "%s, line 16: expected format: key whitespace value -- ignoring this line", path);
+	snprintf(warning, sizeof(warning), "%s, line 16: expected format: key whitespace value -- ignoring this line",
+	    path);
 	ok(problem_said(warning), "format");
 	snprintf(warning, sizeof(warning), "%s, line 17: unbalanced '\"' in '\"unclosed key value' -- ignoring this line", path);
 	ok(problem_said(warning), "unbalanced");
@@ -132,7 +134,8 @@ static void test_texthash(void)
 static void test_inline(void)
 {
 	struct table *t = table_open(set, "inline:{x=y, {Z = a b  c}, {X=dup}, e=}", TABLE_ADDR, NULL, NULL);
-	static const char *const bad[] = { "inline:x=y", "inline:{x=y", "inline:{ x=y} a", "inline:{}", "inline:{x}", "inline:{ {a b = c } }" };
+	static const char *const bad[] = { "inline:x=y", "inline:{x=y", "inline:{ x=y} a", "inline:{}", "inline:{x}",
+	    "inline:{ {a b = c } }" };
 
 	is_str(get(t, "X"), "dup", "the last stays");
 	is_str(get(t, "z"), "a b  c", "in braces");
@@ -153,7 +156,8 @@ static void test_others(void)
 
 	is_str(get(table_open(set, "static:foo", 0, NULL, NULL), "x"), "foo", "static");
 	is_str(get(table_open(set, "static:{ foo bar }", 0, NULL, NULL), "x"), "foo bar", "static in braces");
-	is_str(table_broken(table_open(set, "static:{ foo", 0, NULL, NULL)), "bad static:name syntax: missing '}' in \"{ foo\"", "static, open");
+	is_str(table_broken(table_open(set, "static:{ foo", 0, NULL, NULL)),
+	    "bad static:name syntax: missing '}' in \"{ foo\"", "static, open");
 	is_str(get(table_open(set, "fail:x", 0, NULL, NULL), "x"), "!", "fail");
 	setenv("TABLE_TEST", "here", 1);
 	is_str(get(table_open(set, "environ:x", 0, NULL, NULL), "TABLE_TEST"), "here", "environ");
@@ -164,12 +168,14 @@ static void test_others(void)
 	t = table_open(set, "foo", TABLE_ADDR, "test_maps", &problems);
 	ok(problem_said("test_maps: open dictionary: expecting \"type:name\" form instead of \"foo\""), "no type");
 	is_str(get(table_open(set, "proxy:static:foo", 0, NULL, NULL), "x"), "foo", "proxy is transparent");
-	is_str(get(table_open(set, "proxy:static:foo", TABLE_NO_PROXY, NULL, NULL), "x"), "!", "but not where it is forbidden");
+	is_str(get(table_open(set, "proxy:static:foo", TABLE_NO_PROXY, NULL, NULL), "x"), "!",
+	    "but not where it is forbidden");
 }
 
 static void test_maps(void)
 {
-	struct maps *m = maps_new(set, "test_maps", "inline:{a=1, {b = 2 2}}, static:x inline:{c=3}", TABLE_ADDR, &problems);
+	struct maps *m = maps_new(set, "test_maps", "inline:{a=1, {b = 2 2}}, static:x inline:{c=3}", TABLE_ADDR,
+	    &problems);
 
 	is_int((int)maps_count(m), 3, "three tables");
 	is_str(find(m, "A", MAPS_ALL), "1", "the first");
@@ -188,20 +194,23 @@ static void test_maps(void)
 
 static void test_domains(void)
 {
-	struct match_list *l = match_list_new(set, MATCH_DOMAIN, "relay_domains", "Example.com, !no.example.org .example.org", true, &problems);
+	struct match_list *l = match_list_new(set, MATCH_DOMAIN, "relay_domains",
+	    "Example.com, !no.example.org .example.org", true, &problems);
 
 	is_int(match(l, "example.com", NULL), MATCH_YES, "itself");
 	is_int(match(l, "a.EXAMPLE.com", NULL), MATCH_YES, "below");
 	is_int(match(l, "aexample.com", NULL), MATCH_NO, "beside");
 	is_int(match(l, "a.example.org", NULL), MATCH_NO, ".domain means nothing here");
-	l = match_list_new(set, MATCH_DOMAIN, "relay_domains", "example.com, !no.example.org .example.org", false, &problems);
+	l = match_list_new(set, MATCH_DOMAIN, "relay_domains", "example.com, !no.example.org .example.org", false,
+	    &problems);
 	is_int(match(l, "example.com", NULL), MATCH_YES, "itself");
 	is_int(match(l, "a.example.com", NULL), MATCH_NO, "not below");
 	is_int(match(l, "a.example.org", NULL), MATCH_YES, ".domain matches below");
 	is_int(match(l, "example.org", NULL), MATCH_NO, "not itself");
 	is_int(match(l, "no.example.org", NULL), MATCH_NO, "excluded");
 	is_int(match(l, "x.no.example.org", NULL), MATCH_YES, "only that name");
-	l = match_list_new(set, MATCH_DOMAIN, "mydestination", "inline:{a.test=x}, !inline:{b.test=x}, static:y", true, &problems);
+	l = match_list_new(set, MATCH_DOMAIN, "mydestination", "inline:{a.test=x}, !inline:{b.test=x}, static:y", true,
+	    &problems);
 	is_int(match(l, "a.test", NULL), MATCH_YES, "in a table");
 	is_int(match(l, "x.a.test", NULL), MATCH_YES, "its parent is");
 	is_int(match(l, "x.b.test", NULL), MATCH_NO, "in a table to exclude");
@@ -224,7 +233,8 @@ static void test_hosts(void)
 	struct match_list *l;
 
 	write_file("nets", "# comment\n192.0.2.0/24 !198.51.100.7\n198.51.100.0/24\n");
-	snprintf(text, sizeof(text), "127.0.0.0/8 [::1]/128, [2001:db8::]/32 10.1.2.3 %s good.test !%s", path_of("nets"), "203.0.113.9, 203.0.113.0/24");
+	snprintf(text, sizeof(text), "127.0.0.0/8 [::1]/128, [2001:db8::]/32 10.1.2.3 %s good.test !%s",
+	    path_of("nets"), "203.0.113.9, 203.0.113.0/24");
 	l = match_list_new(set, MATCH_HOST, "mynetworks", text, true, &problems);
 	is_int(match(l, "unknown", "127.1.2.3"), MATCH_YES, "in a network");
 	is_int(match(l, "unknown", "::1"), MATCH_YES, "IPv6");
@@ -238,7 +248,8 @@ static void test_hosts(void)
 	is_int(match(l, "x.good.test", "8.8.8.8"), MATCH_YES, "by name");
 	is_int(match(l, "unknown", "203.0.113.9"), MATCH_NO, "excluded");
 	is_int(match(l, "unknown", "203.0.113.10"), MATCH_YES, "not that one");
-	l = match_list_new(set, MATCH_HOST, "mynetworks", "1.2.3.4, 10.0.0.1/8, 5.6.7.8 !inline:{9.9.9.9=x}, cheese", true, &problems);
+	l = match_list_new(set, MATCH_HOST, "mynetworks", "1.2.3.4, 10.0.0.1/8, 5.6.7.8 !inline:{9.9.9.9=x}, cheese",
+	    true, &problems);
 	is_int(match(l, "unknown", "1.2.3.4"), MATCH_YES, "before a wrong pattern");
 	is_int(match(l, "unknown", "5.6.7.8"), MATCH_ERROR, "behind one");
 	is_int(match(l, "cheese", "::1"), MATCH_YES, "which is not about IPv6");
@@ -281,7 +292,8 @@ static void test_extension(void)
 	is_int((int)addr_extension("owner-list", 10, "-", NULL, true), 10, "owner-");
 	is_int((int)addr_extension("owner-list", 10, "-", NULL, false), 5, "not special");
 	is_int((int)addr_extension("list-request", 12, "-", NULL, true), 12, "-request");
-	ok(match_parent_style("debug_peer_list, Mynetworks", "mynetworks") && !match_parent_style("a b", "c"), "parent style");
+	ok(match_parent_style("debug_peer_list, Mynetworks", "mynetworks") && !match_parent_style("a b", "c"),
+	    "parent style");
 }
 
 int main(void)

@@ -42,7 +42,8 @@ static void answers(struct table *t, const char *key, const char *want)
 
 	table_start(&op, NULL, t, key);
 	r = table_poll(&op);
-	is_str(r == TABLE_FOUND ? op.value : r == TABLE_NONE ? "-" : r == TABLE_ERROR ? "!" : "wait", want, "%s: %s", table_spec(t), key);
+	is_str(r == TABLE_FOUND ? op.value : r == TABLE_NONE ? "-" : r == TABLE_ERROR ? "!" : "wait", want, "%s: %s",
+	    table_spec(t), key);
 	table_end(&op);
 }
 
@@ -98,7 +99,8 @@ static void test_cidr(void)
 	warned("cidr", "c2", 13, "garbage after \"[1.2.3.4]\": skipping this rule");
 	t = table_open(set, "cidr:{ {::/0 a}, {1.2.3.4 b} }", TABLE_ADDR, NULL, NULL);
 	answers(t, "1.2.3.4", "b");
-	is_str(table_broken(table_open(set, "cidr:{ a b }", TABLE_ADDR, NULL, NULL)), "cidr map: no '{' at start of text in \"a\"", "inline");
+	is_str(table_broken(table_open(set, "cidr:{ a b }", TABLE_ADDR, NULL, NULL)),
+	    "cidr map: no '{' at start of text in \"a\"", "inline");
 }
 
 static void test_patterns(const char *type)
@@ -240,7 +242,8 @@ static void test_index(void)
 
 static void test_combined(void)
 {
-	answers(table_open(set, "unionmap:{static:one, static:two,inline:{x=three}}", TABLE_ADDR, NULL, NULL), "x", "one,two,three");
+	answers(table_open(set, "unionmap:{static:one, static:two,inline:{x=three}}", TABLE_ADDR, NULL, NULL), "x",
+	    "one,two,three");
 	answers(table_open(set, "unionmap:{inline:{y=1}}", TABLE_ADDR, NULL, NULL), "x", "-");
 	answers(table_open(set, "unionmap:{static:one, fail:x}", TABLE_ADDR, NULL, NULL), "x", "!");
 	answers(table_open(set, "pipemap:{inline:{x=y},inline:{y=z}}", TABLE_ADDR, NULL, NULL), "x", "z");
@@ -250,8 +253,10 @@ static void test_combined(void)
 	is_str(table_broken(table_open(set, "unionmap:{foo}", TABLE_ADDR, NULL, NULL)),
 	    "bad syntax: \"unionmap:{foo}\"; need \"unionmap:{type:name...}\"", "words");
 	ok(table_is_fixed(table_open(set, "pipemap:{inline:{x=y}}", TABLE_ADDR, NULL, NULL)), "fixed tables only");
-	ok(!table_is_fixed(table_open(set, "pipemap:{inline:{x=y},regexp:{{/x/ y}}}", TABLE_ADDR, NULL, NULL)), "a pattern among them");
-	answers(table_open(set, "unix:passwd.byname", TABLE_ADDR, NULL, NULL), "root", "root:x:0:0:root:/root:/bin/bash");
+	ok(!table_is_fixed(table_open(set, "pipemap:{inline:{x=y},regexp:{{/x/ y}}}", TABLE_ADDR, NULL, NULL)),
+	    "a pattern among them");
+	answers(table_open(set, "unix:passwd.byname", TABLE_ADDR, NULL, NULL), "root",
+	    "root:x:0:0:root:/root:/bin/bash");
 	answers(table_open(set, "unix:passwd.byname", TABLE_ADDR, NULL, NULL), "no-such-user", "-");
 	answers(table_open(set, "unix:group.byname", TABLE_ADDR, NULL, NULL), "root", "root:x:0:");
 	is_str(table_broken(table_open(set, "unix:foo", TABLE_ADDR, NULL, NULL)), "unknown table: unix:foo", "another");
