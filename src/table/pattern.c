@@ -58,9 +58,9 @@ void pattern_close(void *contents)
 	free(p);
 }
 
-#define complain(r, fmt, ...)	table_warn((r)->source.env, (r)->source.path, (r)->source.line,
-    "%s map %s, line %d: " fmt, \
-				    (r)->engine->name, (r)->source.path, (r)->source.line, __VA_ARGS__)
+#define complain(r, fmt, ...)									\
+	table_warn((r)->source.env, (r)->source.path, (r)->source.line, "%s map %s, line %d: " fmt,	\
+	    (r)->engine->name, (r)->source.path, (r)->source.line, __VA_ARGS__)
 
 /* Takes "! /pattern/flags" from *cursor. */
 static bool take_expression(struct reading *r, char **cursor, struct expression *e)
