@@ -2,6 +2,7 @@
 #ifndef CMD_H
 #define CMD_H
 #include <postrider/base.h>
+#include <postrider/buf.h>
 #include <postrider/config.h>
 
 const char *cmd_name(const char *argv0);		/* last part of a path */
@@ -9,6 +10,29 @@ const char *cmd_name(const char *argv0);		/* last part of a path */
 const char *cmd_config_dir(const char *arg);
 /* Path of another program of ours: beside this one. Malloced. */
 char	*cmd_sibling(const char *name);
-/* Parameters of main.cf; a configuration that cannot be used ends the program with its reason. */
+/* Parameters of main.cf; a configuration that cannot be used ends the program with its reason and cmd_fatal_status. */
 struct config *cmd_load(const char *config_dir);
+extern int cmd_fatal_status;				/* 1 unless the program sets it */
+
+/* ---- the queue ---------------------------------------------------------------------------------------- */
+struct control_conn; struct view;
+enum cmd_queue { CMD_QUEUE_UP /* the server answers */, CMD_QUEUE_DIRECT /* no server: from the disk */,
+    CMD_QUEUE_NONE /* no server and no queue yet */, CMD_QUEUE_DENIED /* no server, and not ours to read */ };
+/* *err_r: why the server cannot be reached (errno). *conn_r is NULL for NONE and DENIED. */
+enum cmd_queue cmd_queue_open(const struct view *, bool changes, struct control_conn **conn_r, int *err_r);
+bool	cmd_queue_id_ok(const char *);		/* may it be one? */
+bool	cmd_is_queue_owner(const struct view *);	/* root, or who owns the queue */
+
+/* Messages that sendmail left in maildrop while no server ran. */
+struct maildrop_file {
+	const char	*name;		/* also its queue id */
+	struct strs	 attrs;		/* "name=value" */
+	long long	 size, arrival;
+	struct buf	 content;	/* only with cmd_maildrop_read() */
+};
+void	cmd_maildrop_each(const struct view *, void (*fn)(void *arg, const struct maildrop_file *), void *arg);
+bool	cmd_maildrop_read(const struct view *, const char *id, struct maildrop_file *r);	/* whole; false with errno */
+void	cmd_maildrop_release(struct maildrop_file *);
+bool	cmd_maildrop_remove(const struct view *, const char *id);	/* false with errno */
+const char *cmd_maildrop_attr(const struct maildrop_file *, const char *name);	/* NULL: not given */
 #endif
