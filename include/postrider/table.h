@@ -36,7 +36,8 @@ struct worker_class *table_load_class(void);
  * not keep it. One reference. The thread that builds the set is its only user until it is handed to the loop. */
 struct tables *tables_new(const struct view *);
 struct tables *tables_ref(struct tables *);		/* loop only from here on */
-void	tables_unref(struct tables **);			/* the last one is freed in the load class */
+void	tables_unref(struct tables **);			/* the last one is freed in the load class; who built a
+							 * set that was never handed over may drop it, too */
 /* Follow changes of source files, from now: new contents are in force within a second or two; a
  * broken file leaves the old contents in force and is logged once. */
 void	tables_watch(struct tables *);
