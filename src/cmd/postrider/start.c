@@ -43,7 +43,7 @@ static void own_argv(const struct options *o, char **argv, char *verb)
 static int run(const struct options *o, int ready_fd)
 {
 	static char plan[] = "plan", relay[] = "relay";
-	char **reader_argv, **relay_argv;
+	static char **reader_argv, **relay_argv;
 	int self;
 
 	if (!privileged())

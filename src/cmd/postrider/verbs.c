@@ -84,7 +84,7 @@ static bool parse(struct options *o, int argc, char **argv)
 
 int postrider_main(int argc, char **argv)
 {
-	struct options o = { 0 };
+	static struct options o;	/* for good: the relay borrows from it */
 	const char *verb;
 
 	log_program("postrider");
