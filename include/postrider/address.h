@@ -15,7 +15,7 @@ enum tok_type { TOK_ATOM, TOK_QSTRING, TOK_LITERAL /* [..] */, TOK_COMMENT, TOK_
 struct tok {
 	enum tok_type	 type;
 	int		 op;		/* TOK_OP: '<' '>' '@' '.' ':' ';' ',' '%' '!' '|' and stray ')' ']' */
-	bool		 in_addr;	/* part of an address: printed without blanks between words */
+	bool		 in_addr;	/* grouped into an address: printed without blanks between words */
 	char		*text;		/* content without quotes or brackets, backslashes resolved; a comment as written, with () */
 	struct tok	*next, *prev;
 	struct tok	*head, *tail;	/* TOK_ADDR: the tokens of one address */
@@ -34,7 +34,6 @@ void	tok_internalize(struct buf *, const struct tok *first);	/* internal form of
 /* List surgery, for rewriting. */
 struct tok *tok_new(struct arena *, enum tok_type, int op, const char *text);
 void	tok_append(struct tok_list *, struct tok *);
-void	tok_own(struct tok_list *);			/* the whole list is one address */
 void	tok_cut_before(struct tok_list *, struct tok *);	/* keeps what is before t: t becomes the start of nothing */
 void	tok_cut_through(struct tok_list *, struct tok *);	/* keeps what is behind t */
 struct tok *tok_find(struct tok *from, int op);		/* forwards, this list only; NULL if none */

@@ -39,12 +39,6 @@ void tok_append(struct tok_list *l, struct tok *t)
 	l->tail = t;
 }
 
-void tok_own(struct tok_list *l)
-{
-	for (struct tok *t = l->head; t != NULL; t = t->next)
-		t->in_addr = true;
-}
-
 void tok_cut_before(struct tok_list *l, struct tok *t)
 {
 	l->tail = t->prev;

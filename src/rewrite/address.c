@@ -94,12 +94,17 @@ void rewrite_tokens(const struct rewrite_state *st, enum rewrite_context c, stru
 
 void rewrite_external(const struct rewrite_state *st, enum rewrite_context c, struct arena *a, const char *addr, struct buf *out)
 {
+	struct buf internal = { 0 };
 	struct tok_list l;
 
 	tok_scan(a, addr, 0, &l);
 	rewrite_tokens(st, c, a, &l);
-	tok_own(&l);
-	tok_externalize(out, l.head, false);
+	tok_internalize(&internal, l.head);	/* by way of the internal form, so that quotes are where they belong */
+	if (internal.len > 0)
+		address_quote_822(out, internal.p);
+	else
+		buf_adds(out, "\"\"");
+	buf_release(&internal);
 }
 
 void rewrite_address(const struct generation *g, enum rewrite_context c, const char *addr, struct buf *out)

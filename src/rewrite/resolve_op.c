@@ -94,7 +94,6 @@ void resolve_start(struct resolve_op *op, struct task *task, const struct genera
 	if (*recipient != '\0')
 		address_quote_822(&ext, recipient);
 	tok_scan(&r->arena, buf_str(&ext), 0, &r->tree);
-	tok_own(&r->tree);
 	buf_release(&ext);
 	step(op);
 }

@@ -115,6 +115,8 @@ static void test_headers(void)
 	header(REWRITE_REMOTE, "To: a, f@g", "To: a@dom.invalid, f@g");
 	header(REWRITE_REMOTE, "To: a%b, a@b.", "To: a@b, a@b");
 	header(REWRITE_REMOTE, "To: f@g", NULL);
+	header(REWRITE_REMOTE, "To: <a@b", "To: \"<a\"@b");
+	header(REWRITE_REMOTE, "To: a@b@c, \"x\"@y.z", "To: \"a@b\"@c, x@y.z");
 }
 
 static void route(const char *sender, const char *rcpt, const char *want)
