@@ -50,7 +50,6 @@ void relay_classes_register(void)
 	deliver_init();
 	smtpd_init();
 	control_init();
-	control_init();
 }
 
 static void tell_ready(const char *why_not)

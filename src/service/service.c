@@ -36,6 +36,8 @@ void service_class_register(const struct service_class *c)
 void generation_hook_register(struct generation_hook *h)
 {
 	ASSERT(nhooks < HOOKS_MAX);
+	for (int i = 0; i < nhooks; i++)
+		ASSERT(hooks[i] != h);
 	h->slot = nhooks;
 	hooks[nhooks++] = h;
 }
