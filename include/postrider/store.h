@@ -11,7 +11,7 @@
 #include <postrider/buf.h>
 
 struct task;
-typedef uint64_t queue_id_t;			/* max(last + 1, µs since the epoch); never reused */
+typedef uint64_t queue_id_t;			/* µs since the epoch, or more; a multiple of 16; never reused */
 
 /* ---- queue ids --------------------------------------------------------------------------- */
 enum { QUEUE_ID_TEXT = 24 };			/* bytes for the printed form with its NUL */

@@ -38,8 +38,8 @@ static void usage(void)
 
 /* ---- printing ------------------------------------------------------------------------------------------- */
 
-/* The id with its marks takes 11 columns, with long ids 17, the size fills up to 19 or 26: our short ids are longer
- * than most of Postfix's, so the size gives way first. */
+/* The id with its marks takes 11 columns, with long ids 17, the size fills up to 19 or 26. Our short ids have 12 digits,
+ * Postfix's up to so many: the size gives way first. */
 static void text_message(struct printer *p, const struct row *r)
 {
 	int id_width = p->long_ids ? 17 : 11, all = p->long_ids ? 26 : 19, n;
@@ -54,7 +54,7 @@ static void text_message(struct printer *p, const struct row *r)
 		putchar('\n');
 	n = snprintf(id, sizeof(id), "%s%s%s%s", r->id, strcmp(r->queue, "active") == 0 ? "*" : "",
 	    strcmp(r->queue, "hold") == 0 ? "!" : "", r->expired ? "#" : "");
-	n = MAX(n, MIN(id_width, n > id_width ? n : id_width));
+	n = MAX(n + ((size_t)n == strlen(r->id)), id_width);	/* a column for the mark in any case */
 	localtime_r(&t, &tm);
 	strftime(when, sizeof(when), "%a %b %e %H:%M:%S ", &tm);
 	printf("%-*s %*lld %.*s %s\n", n, id, MAX(all - n - 1, 1), r->size, p->long_ids ? 19 : 20, when,

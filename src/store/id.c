@@ -1,6 +1,8 @@
 /* id.c - queue ids: 64-bit numbers, the microsecond of their making, and their printed forms.
  *
- * The short form is the number in upper-case hex. The long form is Postfix's: seconds in base 52 (six digits or more),
+ * Ids are multiples of 16, so that the short form, a sixteenth of the number in upper-case hex, has twelve digits until the
+ * year 2112: as many as Postfix's ids at most have, which scripts and log readers count on. Beyond 62,500 messages
+ * a second ids would run ahead of the clock; nothing minds. The long form is Postfix's: seconds in base 52 (six digits or more),
  * microseconds in base 52 (four digits), 'z', and where Postfix has the inode in base 51 a number derived from the
  * others, so that a mistyped id is not taken for another message. Both forms sort by age in their length class and
  * both are understood whichever is printed. */
@@ -9,13 +11,14 @@
 #include <stdio.h>
 
 static const char digits52[] = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz";	/* base 51: all but 'z' */
+enum { ID_STEP = 16 };
 enum { SECS_MIN = 6, USEC_DIGITS = 4, TAIL_DIGITS = 4 };
 
 queue_id_t store_new_id(void)
 {
 	queue_id_t now = (queue_id_t)wall_us();
 
-	store.last_id = MAX(store.last_id + 1, now);
+	store.last_id = (MAX(store.last_id, now) / ID_STEP + 1) * ID_STEP;
 	return store.last_id;
 }
 
@@ -47,7 +50,7 @@ void queue_id_print(char out[QUEUE_ID_TEXT], queue_id_t id, bool long_form)
 	size_t n;
 
 	if (!long_form) {
-		snprintf(out, QUEUE_ID_TEXT, "%llX", (unsigned long long)id);
+		snprintf(out, QUEUE_ID_TEXT, "%llX", (unsigned long long)id / ID_STEP);
 		return;
 	}
 	n = put_base(out, id / 1000000, 52, SECS_MIN);
@@ -87,10 +90,11 @@ bool queue_id_parse(const char *text, queue_id_t *id_r)
 		id = secs * 1000000 + usec;
 	} else {
 		for (p = text; *p != '\0'; p++) {
-			if (!((*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'F')) || id >> 60 != 0)
+			if (!((*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'F')) || id >> 56 != 0)
 				return false;
 			id = id << 4 | (queue_id_t)(*p <= '9' ? *p - '0' : *p - 'A' + 10);
 		}
+		id *= ID_STEP;
 	}
 	queue_id_print(again, id, long_form);	/* one text for one id: no leading zeros, right tail */
 	if (strcmp(again, text) != 0)

@@ -25,6 +25,7 @@ static void read_chunks(struct reading *r, MDB_txn *t)
 	struct content_reading *c = CONTAINER_OF(r, struct content_reading, r);
 	unsigned char key[KEY_CONTENT];
 	MDB_val k = { sizeof(key), key }, v;
+	char name[QUEUE_ID_TEXT];
 	MDB_cursor *cur;
 	int rc;
 
@@ -44,10 +45,12 @@ static void read_chunks(struct reading *r, MDB_txn *t)
 			rc = MDB_NOTFOUND;
 	}
 	mdb_cursor_close(cur);
-	if (c->len == c->want)
+	if (c->len == c->want) {
 		r->result = STORE_OK;
-	else
-		log_warn(NULL, "queue: content of %llX is incomplete at part %u, chunk %u", (unsigned long long)c->id, c->part, c->chunk);
+		return;
+	}
+	queue_id_print(name, c->id, store.long_ids);
+	log_warn(NULL, "%s: content in the queue is incomplete at part %u, chunk %u", name, c->part, c->chunk);
 }
 
 static int64_t part_bytes(const struct content_op *op)

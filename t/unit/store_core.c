@@ -24,8 +24,8 @@ static void test_ids(void)
 	ok(!queue_id_parse("FFFFFFFFFFFFFFFFFF", &back), "too long a number");
 	b[14] = b[14] == '0' ? '1' : '0';
 	ok(!queue_id_parse(b, &back), "a long id with a wrong tail is another's");
-	queue_id_print(a, 0x5A0B1C2D3E4F5ull, false);
-	is_str(a, "5A0B1C2D3E4F5", "short form");
+	queue_id_print(a, 0x5A0B1C2D3E4F0ull, false);
+	is_str(a, "5A0B1C2D3E4F", "short form");
 }
 
 static void set_facts(struct message *m)
