@@ -192,6 +192,14 @@ static int bind_text(const char *text, int *err_r)
 	return fd;
 }
 
+static void held_free(struct held *h)
+{
+	LIST_REMOVE(h, link);
+	close(h->fd);
+	free(h->addr);
+	free(h);
+}
+
 static int request_bind(struct parent *p, const char *addr, int *err_r)
 {
 	struct held *h;
@@ -485,6 +493,8 @@ int parent_run(int self_fd, char *const reader_argv[], char *const relay_argv[],
 		return fail(&p, xasprintf("signalfd: %s", strerror(errno)));
 	relay_start(&p);
 	rc = supervise(&p);
+	while (!LIST_EMPTY(&p.held))
+		held_free(LIST_FIRST(&p.held));
 	plan_release(&p.plan);
 	log_stop();
 	return rc;

@@ -66,6 +66,7 @@ static void absolute_config_dir(struct options *o)
 	if (path == NULL)
 		log_fatal("open %s/main.cf: %s", o->config_dir, strerror(errno));
 	o->config_dir = path;
+	free(o->self_argv[o->self_argc - 1]);
 	o->self_argv[o->self_argc - 1] = path;
 }
 

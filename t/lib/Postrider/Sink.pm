@@ -142,7 +142,7 @@ sub message
 	if (!$self->{lmtp} && $all =~ /<dot(\d)(\d\d)/) { $self->say($c, "$1$2 $1.6.0 message refused by sink"); $self->reset($c); return 1 }
 	$text =~ s/^\.//mg;
 	$c->{n}++;
-	print {$self->{out}} JSON::PP->new->canonical->latin1->encode({ mail => $c->{mail}, rcpt => $c->{rcpt}, text => $text, helo => $c->{helo},
+	print {$self->{out}} JSON::PP->new->canonical->ascii->encode({ mail => $c->{mail}, rcpt => $c->{rcpt}, text => $text, helo => $c->{helo},
 	    conn => $c->{conn}, nth => $c->{n}, time => time, commands => $c->{log} }) . "\n";
 	$c->{log} = [];
 	if ($self->{lmtp}) { for (@{$c->{rcpt}}) { $self->say($c, /<dot(\d)(\d\d)/ ? "$1$2 $1.2.2 mailbox trouble" : '250 2.1.5 delivered') } }
