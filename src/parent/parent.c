@@ -3,7 +3,7 @@
  * One poll loop over three things: the relay's socket, the signal descriptor, the restart time. A
  * request is one packet, "B address", "O path" (read) or "A path" (append); the answer is one packet, "0" with a descriptor, or an
  * errno in decimal. The plan is read anew at SIGHUP, and once when a request is not in it (a reload may
- * want a new address), at most once a second. What is not in a fresh plan is EACCES.
+ * want a new address), at most every REPLAN_MS. What is not in a fresh plan is EACCES.
  *
  * The relay ends with PARENT_EXIT_STOPPED when it was told to stop and with PARENT_EXIT_FATAL when it could not
  * start; every other end is a crash and it is started again, after 0.1 s, doubling up to 10 s
@@ -30,7 +30,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BACKOFF_MIN_MS = 100, BACKOFF_MAX_MS = 10000, YOUNG_MS = 60000, REPLAN_MS = 1000, REQUEST_MAX = 4096, STOP_GRACE_S = 10 };
+enum { BACKOFF_MIN_MS = 100, BACKOFF_MAX_MS = 10000, YOUNG_MS = 60000, REPLAN_MS = 50, REQUEST_MAX = 4096, STOP_GRACE_S = 10 };
 
 struct held { LIST_ENTRY(held) link; char *addr; int fd; };
 struct parent {
@@ -296,9 +296,11 @@ static void request(struct parent *p)
 	text[n] = '\0';
 	clock_update();
 	if (text[0] == 'B' && text[1] == ' ') {
-		answer(p, fd = request_bind(p, text + 2, &err), err);
+		fd = request_bind(p, text + 2, &err);
+		answer(p, fd, err);
 	} else if ((text[0] == 'O' || text[0] == 'A') && text[1] == ' ') {
-		answer(p, fd = request_open(p, text + 2, text[0] == 'A', &err), err);
+		fd = request_open(p, text + 2, text[0] == 'A', &err);
+		answer(p, fd, err);
 		if (fd >= 0)
 			close(fd);
 	} else if (text[0] == 'R') {
