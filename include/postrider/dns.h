@@ -72,6 +72,7 @@ struct host_op {			/* embedded; zeroed = idle */
 	int		 flags;
 	char		*name;
 	size_t		 search_pos;
+	bool		 exists;	/* a candidate without addresses was met: "no data" in the end, not "no such name" */
 	struct dns_op	 a, aaaa;
 	bool		 active;
 };

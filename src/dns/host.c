@@ -168,13 +168,14 @@ static bool judge(struct host_op *op)
 	if (last->result != DNS_FAILED) {
 		char next[NAME_MAX_HOST * 2 + 2];
 
+		op->exists |= last->result == DNS_NODATA;
 		op->search_pos++;
 		if (candidate(op, next)) {
 			ask(op);
 			return false;
 		}
 	}
-	op->result = last->result;
+	op->result = last->result == DNS_NXDOMAIN && op->exists ? DNS_NODATA : last->result;
 	op->why = last->answer->why;
 	return true;
 }

@@ -257,7 +257,7 @@ static bool host_done(struct route *r, struct mx_host *h, enum dns_result res)
 		for (size_t i = 0; i < h->op.n; i++)
 			add_hop(r, &h->op.addr[i], h->name, h->pref);
 	} else if (h->native) {
-		fail(r, was_soft || res == DNS_FAILED ? "4.4.4" : "5.4.4", "");
+		fail(r, was_soft || res == DNS_FAILED ? "4.4.4" : res == DNS_NODATA ? "5.3.0" : "5.4.4", "");
 		buf_addf(&r->why, "unable to look up host %s: %s", h->name, native_words(res));
 	} else {
 		const char *why = h->op.why != NULL ? h->op.why : "Host not found";

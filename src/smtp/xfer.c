@@ -82,7 +82,7 @@ static bool obstacle(struct attempt *a)
 	const struct smtp_params *p = &a->svc->p;
 	struct conn *c = a->conn;
 
-	if (p->sasl && (c->features & FEAT_AUTH)) {
+	if (p->sasl && (c->features & (FEAT_AUTH | FEAT_STARTTLS))) {
 		why_set(a, "4.7.0", NULL, "SASL authentication with server %s is configured, but not available", c->namaddr);
 		fail_all(a, true);
 		return true;

@@ -49,7 +49,7 @@ DATA
 !msg ct_8bit_header
 !mail 1
 """)
-UTF8 = "!sleep 0.5\n!sh grep 'smtp\\[' /var/oracle/maillog | sed -E 's/.*: to=/to=/; s/delay=.*dsn=/dsn=/'\n"
+UTF8 = "!sleep 0.5\n!sh tail -c +$(( $(cat $ROOT/mark) + 1 )) /var/oracle/maillog | grep 'smtp\\[' | sed -E 's/.*: to=/to=/; s/delay=.*dsn=/dsn=/'\n"
 config("ct_utf8", main="relay_domains = static:all\nmaximal_queue_lifetime = 10d\n", setup=MARK)
 case("smtputf8", "ct_utf8", """
 EHLO mail.client.test
@@ -76,5 +76,5 @@ RCPT TO:<"u v"@remote.test>
 DATA
 !msg
 !mail 1
-!sh grep 'smtp\\[' /var/oracle/maillog | grep -o 'discarding.*' | tail -1
+!sh tail -c +$(( $(cat $ROOT/mark) + 1 )) /var/oracle/maillog | grep 'smtp\\[' | grep -o 'discarding.*' | tail -1
 """)

@@ -2,7 +2,7 @@
 MARK = "touch /var/oracle/maillog; wc -c < /var/oracle/maillog > @ROOT@/mark; "
 HOPS = ["unix:/nonexist", "unix:private/foo", "inet:[sinka.test]:25", "[sinka.test]:25", "inet:sinka.test:2525", "sinka.test", "remote.test",
         "unix:@ROOT@/l", "unix:" + "x" * 120]
-LOG = ("!sh grep -E 'lmtp\\[' /var/oracle/maillog | sed -E 's/.*postfix.lmtp.[0-9]+.: //; s/^[0-9A-F]{6,16}: /QID: /; s/conn_use=[0-9]+, //; "
+LOG = ("!sh tail -c +$(( $(cat $ROOT/mark) + 1 )) /var/oracle/maillog | grep -E 'lmtp\\[' | sed -E 's/.*postfix.lmtp.[0-9]+.: //; s/^[0-9A-F]{6,16}: /QID: /; s/conn_use=[0-9]+, //; "
        "s/delay=.*dsn=/dsn=/' | sort\n")
 config("lm", main="relay_domains = static:all\ntransport_maps = inline:{ %s }\nmaximal_queue_lifetime = 10d\n" %
        " ".join("{ t%d.test = lmtp:%s }" % (n, x) for n, x in enumerate(HOPS)), fixtures=["lmtp @ROOT@/l"], setup=MARK)

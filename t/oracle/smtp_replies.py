@@ -96,7 +96,7 @@ for n in S: threading.Thread(target=serve, args=(n,), daemon=True).start()
 time.sleep(3600)
 '''
 
-MARK = "touch /var/oracle/maillog; wc -c < /var/oracle/maillog > @ROOT@/mark; "
+MARK = "touch /var/oracle/maillog; wc -c < /var/oracle/maillog > @ROOT@/mark; touch @ROOT@/sink.log; wc -c < @ROOT@/sink.log > @ROOT@/sinkmark; "
 N = range(1, 47)
 HOPS = " ".join("{ t%d.test = smtp:[sinka.test]:%d }" % (n, 3000 + n) for n in N)
 SETUP = MARK + "python3 @CONF@/sink.py @ROOT@/sink.log </dev/null >/dev/null 2>&1 & sleep 0.4"
@@ -105,7 +105,7 @@ LOG = ("!sh tail -c +$(( $(cat $ROOT/mark) + 1 )) /var/oracle/maillog | grep -E 
 config("rp", main="relay_domains = static:all\ntransport_maps = inline:{ %s }\nsmtp_helo_timeout = 3\nmaximal_queue_lifetime = 10d\n" % HOPS,
        files={"sink.py": SINK}, setup=SETUP)
 case("replies", "rp", "EHLO mail.client.test\n" + "".join("!deliver <> u%d@t%d.test\n" % (n, n) for n in N) + "!sleep 6\n" + LOG)
-case("commands", "rp", "!sh sort $ROOT/sink.log | grep -v -E 'QUIT|RSET|EOF' | sed 's/PORT=[0-9]*/PORT=N/; s/IDENT=[0-9A-F]*/IDENT=QID/'\n")
+case("commands", "rp", "!sh tail -c +$(( $(cat $ROOT/sinkmark) + 1 )) $ROOT/sink.log | sort | grep -v -E 'QUIT|RSET|EOF' | sed 's/PORT=[0-9]*/PORT=N/; s/IDENT=[0-9A-F]*/IDENT=QID/'\n")
 
 config("xf", main="relay_domains = static:all\nsmtp_send_xforward_command = yes\nmynetworks = 203.0.113.0/24 127.0.0.1\n"
        "smtpd_authorized_xforward_hosts = 203.0.113.0/24\ntransport_maps = inline:{ %s }\n" % HOPS, files={"sink.py": SINK}, setup=SETUP)
@@ -128,5 +128,5 @@ XFORWARD IDENT=ABC SOURCE=LOCAL
 !sleep 0.5
 !sh echo 'Subject: x' | sendmail -f '' u@t44.test u@t45.test u@t46.test
 !sleep 0.8
-!sh grep -E 'XFORWARD|MAIL' $ROOT/sink.log | sed 's/PORT=[0-9]*/PORT=N/; s/IDENT=[0-9A-F]\\{5,\\}/IDENT=QID/' | sort
+!sh tail -c +$(( $(cat $ROOT/sinkmark) + 1 )) $ROOT/sink.log | grep -E 'XFORWARD|MAIL' | sed 's/PORT=[0-9]*/PORT=N/; s/IDENT=[0-9A-F]\\{5,\\}/IDENT=QID/' | sort
 """)
