@@ -15,13 +15,13 @@
 /* The letters given, as a set. */
 struct letters { bool on[128]; };
 
-static const char usage_text[] =
-    "usage: postconf [-a (server SASL types)] [-A (client SASL types)] [-b (bounce templates)] [-c config_dir] "
-    "[-c param_class] [-d (parameter defaults)] [-e (edit configuration)] [-f (fold lines)] [-F (master.cf fields)] "
-    "[-h (no names)] [-H (no values)] [-l (lock types)] [-m (map types)] [-M (master.cf)] [-n (non-default parameters)] "
-    "[-o name=value (override parameter value)] [-p (main.cf, default)] [-P (master.cf parameters)] "
-    "[-t (bounce templates)] [-T compile-version|run-version|public-key-algorithms] [-v (verbose)] "
-    "[-x (expand parameter values)] [-X (exclude)] [-# (comment-out)] [name...]";
+#define USAGE \
+    "usage: %s [-a (server SASL types)] [-A (client SASL types)] [-b (bounce templates)] [-c config_dir] " \
+    "[-c param_class] [-d (parameter defaults)] [-e (edit configuration)] [-f (fold lines)] [-F (master.cf fields)] " \
+    "[-h (no names)] [-H (no values)] [-l (lock types)] [-m (map types)] [-M (master.cf)] [-n (non-default parameters)] " \
+    "[-o name=value (override parameter value)] [-p (main.cf, default)] [-P (master.cf parameters)] " \
+    "[-t (bounce templates)] [-T compile-version|run-version|public-key-algorithms] [-v (verbose)] " \
+    "[-x (expand parameter values)] [-X (exclude)] [-# (comment-out)] [name...]"
 
 /* At most one of the letters. */
 static void one_of(const struct letters *l, const char *set)
@@ -187,10 +187,10 @@ int main(int argc, char **argv)
 	unsigned classes = 0;
 	int c;
 
-	log_program(cmd_name(argv[0]));
+	log_program(argv[0]);	/* as it was called, like Postfix's */
 	while ((c = getopt(argc, argv, "+" OPTIONS)) > 0) {
 		if (c == '?')
-			log_fatal("%s", usage_text);
+			log_fatal(USAGE, argv[0]);
 		l.on[c] = true;
 		switch (c) {
 		case 'c':

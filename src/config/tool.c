@@ -109,6 +109,10 @@ static const char *definition(const struct walk *w, const char *name)
 	for (size_t i = 0; w->svc != NULL && i < w->svc->nparam; i++)
 		if (strcmp(w->svc->param[i].name, name) == 0)
 			return w->svc->param[i].value;
+	if (w->svc != NULL && strcmp(name, "service_name") == 0)
+		return w->svc->argv.v[0];
+	if (w->svc != NULL && strcmp(name, "process_name") == 0)
+		return w->svc->argv.v[FIELDS - 1];
 	id = sym_find(c, name);
 	if (id >= 0 && c->raw[id] != NULL)
 		return c->raw[id];
@@ -178,7 +182,7 @@ void tool_print_line(const struct postconf *o, const char *name, const char *val
 		strs_split(&words, value, BLANKS);
 	for (i = 0; i < words.n; i++) {
 		len = strlen(words.v[i]);
-		if (column > 0 && (!(o->mode & PC_FOLD) || column + len + 1 < LINE_LIMIT)) {
+		if (column > 0 && (!(o->mode & PC_FOLD) || column + 1 + len <= LINE_LIMIT)) {
 			fputc(' ', o->out);
 			column++;
 		} else if (column > 0) {

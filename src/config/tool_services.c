@@ -230,7 +230,7 @@ static char *shown_override(const struct tool *t, const struct tool_service *s, 
 
 void service_print_command(const struct tool *t, FILE *out, unsigned mode, const struct tool_service *s, size_t column)
 {
-	bool options = true, brace, wrap = false;
+	bool options = true, brace, fits, wrap = false;
 	char *value, *arg;
 	size_t i, len;
 
@@ -249,9 +249,13 @@ void service_print_command(const struct tool *t, FILE *out, unsigned mode, const
 		}
 		arg = brace ? xasprintf("{%s}", word) : xstrdup(word);
 		len = strlen(arg);
-		if (!(mode & PC_FOLD) || (!wrap && column + 1 + len < LINE_LIMIT)) {
-			fputc(' ', out);
-			column++;
+		fits = !wrap && column + 1 + strlen(word) < LINE_LIMIT;		/* braces are not counted */
+		/* Postfix takes a short word at the start of a line (-Fh) for its indentation: no space behind it. */
+		if (!(mode & PC_FOLD) || fits) {
+			if (column > INDENT || wrap) {
+				fputc(' ', out);
+				column++;
+			}
 		} else {
 			fputs("\n    ", out);
 			column = INDENT;
@@ -315,26 +319,36 @@ bool service_matches(const struct tool_service *s, char *const *pattern, int n)
 
 static char *const everything[] = { (char *)(uintptr_t)"*", NULL };
 
-/* Calls show for every service and pattern that go together; show says whether it found something to print. */
+struct pattern { char *copy, *part[3]; bool found; };
+
+/* Service by service, calls show for every pattern that fits; show says whether it printed something. */
 static void each(struct tool *t, char *const *patterns, int parts,
     bool (*show)(struct tool *, struct tool_service *, char **part))
 {
+	struct pattern *list;
+	size_t n = 0, i, k;
+	int given;
+
 	if (*patterns == NULL)
 		patterns = everything;
-	for (; *patterns != NULL; patterns++) {
-		char *copy = xstrdup(*patterns), *part[3];
-		bool found = false;
-		int given;
-
-		if (!pattern_split(copy, part, parts, &given))
-			log_fatal(parts == 2 ? "specify service_name/type, not \"%s\"" : "too many parts in \"%s\"", *patterns);
-		for (size_t i = 0; i < t->nsvc; i++)
-			if (service_matches(&t->svc[i], part, 2) && show(t, &t->svc[i], part))
-				found = true;
-		if (!found && patterns != everything)
-			log_warn(NULL, "unmatched request: \"%s\"", *patterns);
-		free(copy);
+	while (patterns[n] != NULL)
+		n++;
+	list = xcalloc(n, sizeof *list);
+	for (k = 0; k < n; k++) {
+		list[k].copy = xstrdup(patterns[k]);
+		if (!pattern_split(list[k].copy, list[k].part, parts, &given))
+			log_fatal("too many parts in \"%s\"", patterns[k]);
 	}
+	for (i = 0; i < t->nsvc; i++)
+		for (k = 0; k < n; k++)
+			if (service_matches(&t->svc[i], list[k].part, 2) && show(t, &t->svc[i], list[k].part))
+				list[k].found = true;
+	for (k = 0; k < n; k++) {
+		if (!list[k].found && patterns != everything)
+			log_warn(NULL, "unmatched request: \"%s\"", patterns[k]);
+		free(list[k].copy);
+	}
+	free(list);
 }
 
 static bool show_service(struct tool *t, struct tool_service *s, char **part)
@@ -356,8 +370,14 @@ static bool show_field(struct tool *t, struct tool_service *s, char **part)
 		if (!all && strcmp(part[2], field_names[i]) != 0)
 			continue;
 		name = xasprintf("%s/%s/%s", s->argv.v[0], s->argv.v[1], field_names[i]);
-		if (i < FIELDS - 1 || (mode & PC_HIDE_VALUE)) {
-			tool_print_line(t->o, name, s->argv.v[i]);
+		if (mode & PC_HIDE_VALUE) {
+			fprintf(t->o->out, "%s\n", name);
+		} else if (i < FIELDS - 1) {
+			size_t column = mode & PC_HIDE_NAME ? 0 : (size_t)fprintf(t->o->out, "%s = ", name);
+
+			/* A long value goes to its own line, folding or not. */
+			fprintf(t->o->out, column > 0 && column + strlen(s->argv.v[i]) > LINE_LIMIT ? "\n    %s\n" : "%s\n",
+			    s->argv.v[i]);
 		} else {
 			size_t column = strlen(s->argv.v[i]);
 

@@ -153,7 +153,10 @@ void tool_warn_unused(const struct tool *t, bool main_cf)
 		for (k = 0; k < t->svc[i].nparam; k++) {
 			const struct tool_param *p = &t->svc[i].param[k];
 
-			if (!p->used && param_find(p->name) == NULL && transport_default(c, p->name) < 0)
+			int id = sym_find(c, p->name);
+
+			if (!p->used && (id < 0 || (id >= PARAM_COUNT && !(t->used[id] && c->sym[id].raw != NULL))) &&
+			    transport_default(c, p->name) < 0)
 				log_warn(NULL, "%s: unused parameter: %s=%s", c->master_path, p->name, p->value);
 		}
 	}
