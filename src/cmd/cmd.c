@@ -3,11 +3,14 @@
 #include <postrider/control.h>
 #include <postrider/file.h>
 #include <postrider/log.h>
+#include <postrider/loop.h>
 #include <postrider/store.h>
+#include <postrider/table.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -81,6 +84,36 @@ enum cmd_queue cmd_queue_open(const struct view *v, bool changes, struct control
 	free(dir);
 	free(file);
 	return q;
+}
+
+bool cmd_matches(const struct view *v, const char *parameter, bool domains, const char *name)
+{
+	bool parents = match_parent_style(view_str(v, parent_domain_matches_subdomains), parameter);
+	static bool ready;
+	struct match_op op = { 0 };
+	struct tables *t;
+	enum match_result r;
+
+	if (!ready) {
+		loop_init();
+		table_init();
+		ready = true;
+	}
+	t = tables_new(v);
+	match_start(&op, NULL, NULL, match_list_new(t, domains ? MATCH_DOMAIN : MATCH_STRING, parameter, view_lookup(v, parameter),
+	    parents, NULL), name, NULL);
+	r = match_poll(&op);
+	match_end(&op);
+	return r == MATCH_YES || r == MATCH_WAIT;	/* back ends are asked by servers only */
+}
+
+void cmd_require_user(const struct view *v, const char *parameter, const char *to_do)
+{
+	struct passwd *pw = getpwuid(getuid());
+	const char *name = pw != NULL ? pw->pw_name : "unknown";
+
+	if (!cmd_matches(v, parameter, false, name))
+		log_fatal_status(cmd_fatal_status, "User %s(%ld) is not allowed to %s", name, (long)getuid(), to_do);
 }
 
 bool cmd_queue_id_ok(const char *id)

@@ -20,6 +20,10 @@ enum cmd_queue { CMD_QUEUE_UP /* the server answers */, CMD_QUEUE_DIRECT /* no s
     CMD_QUEUE_NONE /* no server and no queue yet */, CMD_QUEUE_DENIED /* no server, and not ours to read */ };
 /* *err_r: why the server cannot be reached (errno). *conn_r is NULL for NONE and DENIED. */
 enum cmd_queue cmd_queue_open(const struct view *, bool changes, struct control_conn **conn_r, int *err_r);
+/* Is name in this list of patterns (main.cf text of that parameter)? For when there is no server to ask. */
+bool	cmd_matches(const struct view *, const char *parameter, bool domains, const char *name);
+/* "User alice(1001) is not allowed to ...", exit cmd_fatal_status, unless he is listed. */
+void	cmd_require_user(const struct view *, const char *parameter, const char *to_do);
 bool	cmd_queue_id_ok(const char *);		/* may it be one? */
 bool	cmd_is_queue_owner(const struct view *);	/* root, or who owns the queue */
 

@@ -19,6 +19,9 @@ struct cat {
 	char		*path;		/* "deferred/6/64..." */
 	const char	*id;
 	struct strs	 records;	/* type letter and text */
+	struct strs	 extracted;	/* those behind the content */
+	bool		 behind;	/* records are of that kind now */
+	unsigned	 notify;	/* of any recipient */
 	bool		 content;	/* the envelope was printed */
 	long		 offset;	/* where the next record would stand */
 	struct buf	 line;		/* unfinished content line */
@@ -92,19 +95,25 @@ static size_t text_len(char type, const char *text)
 	return type == 'T' ? strcspn(text, " ") + 7 : strlen(text);
 }
 
+static void one_record(struct cat *c, const char *r)
+{
+	print_record(c, r[0], r + 1);
+	c->offset += (long)record_len(text_len(r[0], r + 1));
+}
+
 /* Everything before the content, now that all of it is known: the first record says where the content begins. */
 static void print_envelope(struct cat *c)
 {
 	long long size = 0, content = 0;
-	unsigned rcpts = 0;
-	int qmgr = 0, utf8 = 0;
+	unsigned rcpts = 0, qmgr = c->notify << 1;	/* as qmgr's flags have them */
+	int utf8 = 0;
 	long at = 0;
 	size_t i;
 
 	for (i = 0; i < c->records.n; i++) {
 		const char *r = c->records.v[i];
 
-		if (r[0] == 'C' && sscanf(r + 1, "%lld %u %d %lld %d", &size, &rcpts, &qmgr, &content, &utf8) == 5)
+		if (r[0] == 'C' && sscanf(r + 1, "%lld %u %lld %d", &size, &rcpts, &content, &utf8) == 4)
 			at += SIZE_RECORD;
 		else
 			at += (long)record_len(text_len(r[0], r + 1));
@@ -116,13 +125,12 @@ static void print_envelope(struct cat *c)
 		if (r[0] == 'C') {
 			if (c->flags & SHOW_ENVELOPE) {
 				prefix(c, 'C');
-				printf("message_size: %15lld %15ld %15u %15d %15lld %15d\n", size, at + MARK_RECORD, rcpts, qmgr, content, utf8);
+				printf("message_size: %15lld %15ld %15u %15u %15lld %15d\n", size, at + MARK_RECORD, rcpts, qmgr, content, utf8);
 			}
 			c->offset += SIZE_RECORD;
 			continue;
 		}
-		print_record(c, r[0], r + 1);
-		c->offset += (long)record_len(text_len(r[0], r + 1));
+		one_record(c, r);
 	}
 	mark(c, 'M', "MESSAGE CONTENTS");
 	c->content = true;
@@ -167,11 +175,15 @@ static void print_content(struct cat *c, bool body, const char *p, size_t n)
 
 static void print_end(struct cat *c)
 {
+	size_t i;
+
 	if (!c->content)
 		print_envelope(c);
 	if (c->line.len > 0)
 		print_line(c);
 	mark(c, 'X', "HEADER EXTRACTED");
+	for (i = 0; i < c->extracted.n; i++)
+		one_record(c, c->extracted.v[i]);
 	mark(c, 'E', "MESSAGE FILE END");
 	if (fflush(stdout) != 0)
 		log_fatal("write error: %s", strerror(errno));
@@ -180,6 +192,7 @@ static void print_end(struct cat *c)
 static void cat_release(struct cat *c)
 {
 	strs_release(&c->records);
+	strs_release(&c->extracted);
 	buf_release(&c->line);
 	free(c->path);
 }
@@ -196,8 +209,12 @@ static void take_frame(struct cat *c, int type, const struct buf *b)
 {
 	if (type == 'A' && b->len > 0 && b->p[0] == 'Q')
 		c->path = queue_path(b->p + 1, c->id);
+	else if (type == 'A' && b->len > 0 && b->p[0] == 'X')
+		c->behind = true;
 	else if (type == 'A' && b->len > 0)
-		strs_addn(&c->records, b->p, b->len);
+		strs_addn(c->behind ? &c->extracted : &c->records, b->p, b->len);
+	if (type == 'A' && str_iprefix(buf_str(b), "Anotify_flags="))
+		c->notify |= (unsigned)atoi(b->p + 14);
 	if (type == 'D' && b->len > 0) {
 		if (!c->content)
 			print_envelope(c);

@@ -207,6 +207,8 @@ static int list(const struct view *v, bool json)
 	int err, type = 'O';
 
 	q = cmd_queue_open(v, false, &conn, &err);
+	if (q != CMD_QUEUE_UP && getuid() != 0)
+		cmd_require_user(v, "authorized_mailq_users", "view the mail queue");
 	if (q == CMD_QUEUE_DENIED || (q == CMD_QUEUE_NONE && getuid() != 0 && !cmd_is_queue_owner(v)))
 		FAIL("Queue report unavailable - mail system is down (Connect to the %s showq service: %s)", view_str(v, mail_name),
 		    strerror(err));
@@ -243,6 +245,12 @@ static int flush(const struct view *v, const char *attr, const char *value)
 
 	conn = control_connect(view_str(v, queue_directory), &err);
 	if (conn == NULL)
+		cmd_require_user(v, "authorized_flush_users", "flush the mail queue");
+	if (conn == NULL && attr != NULL && strcmp(attr, "site") == 0 && !cmd_matches(v, "fast_flush_domains", true, value))
+		FAIL("Flush service is not configured for destination \"%s\"", value);
+	if (conn == NULL && attr != NULL && strcmp(attr, "id") == 0)
+		log_warn(NULL, "connect to public/flush: %s", strerror(err));
+	if (conn == NULL)
 		FAIL("Cannot flush mail queue - mail system is down");
 	if (attr != NULL) {
 		text = xasprintf("%s=%s", attr, value);
@@ -265,14 +273,8 @@ static int flush(const struct view *v, const char *attr, const char *value)
 
 static int flush_id(const struct view *v, const char *id)
 {
-	int err;
-	struct control_conn *conn;
-
 	if (!cmd_queue_id_ok(id))
 		FAIL("Cannot flush queue ID - invalid name: \"%s\"", id);
-	if ((conn = control_connect(view_str(v, queue_directory), &err)) == NULL)
-		log_warn(NULL, "connect to public/flush: %s", strerror(err));
-	control_disconnect(&conn);
 	return flush(v, "id", id);
 }
 

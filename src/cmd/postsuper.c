@@ -17,7 +17,7 @@ enum { REQUEUE, DELETE, EXPIRE, HOLD, RELEASE, ACTIONS };
 static struct action {
 	const char	*verb, *done, *total;
 	struct strs	 ids;
-	bool		 all, used;
+	bool		 all, used, from_stdin;
 	unsigned long	 count;
 } actions[ACTIONS] = {
 	[REQUEUE] = { .verb = "requeue", .done = "requeued", .total = "Requeued" },
@@ -207,17 +207,17 @@ static void change_all(struct action *a)
 	buf_release(&b);
 }
 
-static void run(struct action *a, FILE *from)
+static void run(struct action *a)
 {
-	if (a->ids.n > 0 || from != NULL)
-		change_ids(a, from);
+	if (a->ids.n > 0 || a->from_stdin)
+		change_ids(a, a->from_stdin ? stdin : NULL);
 	if (a->all)
 		change_all(a);
 }
 
 int main(int argc, char **argv)
 {
-	struct action *from_stdin = NULL, *a;
+	struct action *a;
 	const char *dir = NULL;
 	struct config *config;
 	size_t i;
@@ -240,9 +240,8 @@ int main(int argc, char **argv)
 			a->all = true;
 			actions[RELEASE].all |= c == 'f';
 		} else if (strcmp(optarg, "-") == 0) {
-			if (from_stdin != NULL && from_stdin != a)
-				log_fatal("only one option may read from standard input");
-			from_stdin = a;
+			a->from_stdin = true;
+			actions[RELEASE].from_stdin |= c == 'f';
 		} else {
 			add_id(a, optarg);
 			if (c == 'f')
@@ -257,7 +256,7 @@ int main(int argc, char **argv)
 		log_fatal("use of this command is reserved for the superuser");
 	check_queues();
 	for (i = 0; i < NELEM(order); i++)
-		run(&actions[order[i]], from_stdin == &actions[order[i]] ? stdin : NULL);
+		run(&actions[order[i]]);
 	for (a = actions; a < actions + ACTIONS; a++)
 		if (a->used || a->count > 0)
 			log_info(NULL, "%s: %lu message%s", a->total, a->count, a->count == 1 ? "" : "s");

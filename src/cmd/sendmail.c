@@ -329,6 +329,12 @@ static int send_mail(struct request *r, char **recipients, const struct view *v)
 	return status;
 }
 
+static void no_recipient(int argc, const char *mode)
+{
+	if (optind < argc)
+		FAIL("%s mode requires no recipient", mode);
+}
+
 int main(int argc, char **argv)
 {
 	struct request r = { .dot_ends = true };
@@ -336,6 +342,7 @@ int main(int argc, char **argv)
 	struct config *c;
 
 	log_program(strcmp(name, "mailq") == 0 || strcmp(name, "newaliases") == 0 ? name : "sendmail");
+	cmd_fatal_status = EX_TEMPFAIL;
 	if (strcmp(name, "mailq") == 0)
 		r.mode = MODE_QUEUE_LIST;
 	else if (strcmp(name, "newaliases") == 0)
@@ -347,9 +354,11 @@ int main(int argc, char **argv)
 		r.config_dir = config_default_dir();
 	switch (r.mode) {
 	case MODE_QUEUE_LIST:
+		no_recipient(argc, "display queue");
 		run_program("postqueue", r.config_dir, "-p", NULL, NULL);
 		break;
 	case MODE_FLUSH:
+		no_recipient(argc, "flush queue");
 		if (r.flush_site != NULL)
 			run_program("postqueue", r.config_dir, "-s", r.flush_site, NULL);
 		run_program("postqueue", r.config_dir, r.flush_id != NULL ? "-i" : "-f", r.flush_id, NULL);
@@ -368,6 +377,8 @@ int main(int argc, char **argv)
 		break;
 	}
 	c = cmd_load(r.config_dir);
+	if (r.mode == MODE_STAND_ALONE)
+		no_recipient(argc, "stand-alone");
 	if (r.mode == MODE_STAND_ALONE)
 		return submit_stand_alone(config_view(c));
 	return send_mail(&r, argv + optind, config_view(c));

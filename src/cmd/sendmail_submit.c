@@ -11,10 +11,12 @@
 #include <postrider/control.h>
 #include <postrider/file.h>
 #include <postrider/log.h>
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -121,7 +123,7 @@ static int to_server(const struct submit *m, const struct view *v, const char *l
 	struct sink s = { .conn = conn, .fd = -1 };
 	struct strs a = { 0 };
 	struct buf answer = { 0 };
-	int status = EX_TEMPFAIL, frame;
+	int status = EX_TEMPFAIL, refusal = EX_TEMPFAIL, frame;
 
 	attributes(m, &a);
 	if (control_send(conn, "submit", &a) == 0) {
@@ -131,15 +133,33 @@ static int to_server(const struct submit *m, const struct view *v, const char *l
 	}
 	/* A refusal may have come before all was sent: the answer tells either way. */
 	while ((frame = control_recv(conn, &answer)) == 'A' || frame == 'D')
-		continue;
+		if (frame == 'A' && str_iprefix(buf_str(&answer), "status="))
+			refusal = atoi(answer.p + 7);
 	if (frame == 'O')
 		status = 0;
+	else if (frame == 'E' && strncmp(buf_str(&answer), "User ", 5) == 0)
+		log_fatal_status(EX_TEMPFAIL, "%s", buf_str(&answer));		/* names him already */
 	else
-		log_error(NULL, "fatal: %s(%ld): %s", login, (long)getuid(), frame == 'E' ? buf_str(&answer) : "the mail system went away");
+		log_fatal_status(frame == 'E' ? refusal : EX_TEMPFAIL, "%s(%ld): %s", login, (long)getuid(),
+		    frame == 'E' ? buf_str(&answer) : "the mail system went away");
 	strs_release(&a);
 	buf_release(&answer);
 	buf_release(&s.pending);
 	return status;
+}
+
+/* Nobody but the server may list maildrop, but who knows a name can open the file: twelve random hex digits, which also
+ * look like a queue id. */
+static const char *unguessable(char id[13])
+{
+	unsigned char random[6];
+
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		log_fatal_status(EX_TEMPFAIL, "getrandom: %s", strerror(errno));
+	hex_encode(id, random, sizeof(random));
+	for (char *p = id; *p != '\0'; p++)
+		*p = (char)toupper((unsigned char)*p);
+	return id;
 }
 
 static int to_maildrop(const struct submit *m, const struct view *v, const char *login, FILE *in)
@@ -149,10 +169,11 @@ static int to_maildrop(const struct submit *m, const struct view *v, const char 
 	struct sink s = { 0 };
 	struct strs a = { 0 };
 	int status = EX_TEMPFAIL;
+	char id[13];
 
 	clock_update();
 	tmp = xasprintf("%s/.tmp.%ld.%lld", dir, (long)getpid(), (long long)wall_us());
-	name = xasprintf("%s/%llX.%lX", dir, (unsigned long long)wall_us(), (long)getpid());
+	name = xasprintf("%s/%s", dir, unguessable(id));
 	s.fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s.fd < 0)
 		log_fatal_status(EX_TEMPFAIL, "%s(%ld): the mail system is down, and %s cannot take the message: %s", login, (long)getuid(), dir,
@@ -164,8 +185,8 @@ static int to_maildrop(const struct submit *m, const struct view *v, const char 
 	}
 	sink_add(&s, "\n", 1);
 	content(m, view_str(v, sendmail_fix_line_endings), in, &s);
-	/* Mode 0700 marks a complete file, as Postfix's maildrop has it. */
-	if (!s.failed && fchmod(s.fd, 0700) == 0 && fsync(s.fd) == 0 && rename(tmp, name) == 0 && file_fsync_dir(dir) == 0)
+	/* The x bit marks a complete file, as Postfix's maildrop has it. The server, which is not root, must be able to read it. */
+	if (!s.failed && fchmod(s.fd, 0744) == 0 && fsync(s.fd) == 0 && rename(tmp, name) == 0 && file_fsync_dir(dir) == 0)
 		status = 0;
 	else
 		log_error(NULL, "fatal: %s(%ld): %s: %s", login, (long)getuid(), name, strerror(errno));
@@ -233,7 +254,7 @@ int submit_stand_alone(const struct view *v)
 	if (conn == NULL)
 		log_fatal_status(EX_TEMPFAIL, "the mail system is down");
 	if (control_send(conn, "session", NULL) < 0 || (fd = control_fd(conn)) < 0)
-		log_fatal_status(EX_TEMPFAIL, "the mail system went away");
+		log_fatal_status(EX_TEMPFAIL, "%s", control_why(conn) != NULL ? control_why(conn) : "the mail system went away");
 	status = copy(fd);
 	control_disconnect(&conn);
 	return status;

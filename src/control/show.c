@@ -65,7 +65,6 @@ static void client_records(struct conn *c, const struct message *m)
 	record(c, 'A', "sasl_method", m->sasl_method);
 	record(c, 'A', "sasl_username", m->sasl_user);
 	record(c, 'A', "sasl_sender", m->sasl_sender);
-	record(c, 'A', "log_ident_forward", m->ident);
 	record(c, 'A', "client_name", m->client_name);
 	record(c, 'A', "reverse_client_name", m->rev_name != NULL ? m->rev_name : m->client_name);
 	record(c, 'A', "client_address", m->client_addr);
@@ -85,15 +84,14 @@ static void envelope(struct conn *c, const struct message *m)
 	bool local = m->client_addr == NULL;
 
 	answer_attr(c, "Q%s", queue_name(m));
-	/* size, recipients, options of qmgr, content, SMTPUTF8: the client adds where the content begins */
-	answer_attr(c, "C%lld %u %d %lld %d", (long long)m->size, m->rcpt_total, 0, (long long)m->size,
-	    m->flags & MSG_SMTPUTF8 ? 1 : 0);
+	/* size, recipients, content, SMTPUTF8: the client adds where the content begins and what recipients tell */
+	answer_attr(c, "C%lld %u %lld %d", (long long)m->size, m->rcpt_total, (long long)m->size, m->flags & MSG_SMTPUTF8 ? 1 : 0);
 	answer_attr(c, "T%lld %lld", (long long)(m->arrival_us / 1000000), (long long)(m->arrival_us % 1000000));
 	number(c, "create_time", m->received_us / 1000000);
 	if (local)
 		dsn_records(c, m);
 	else
-		record(c, 'A', "log_ident", m->name);
+		record(c, 'A', "log_ident", m->ident != NULL ? m->ident : m->name);
 	record(c, 'A', "rewrite_context", m->flags & MSG_LOCAL ? "local" : "remote");
 	if (!local)
 		dsn_records(c, m);
@@ -101,6 +99,8 @@ static void envelope(struct conn *c, const struct message *m)
 	record(c, 'S', NULL, m->sender);
 	if (!local)
 		client_records(c, m);
+	if (extra(m, "extracted") != NULL)
+		record(c, 'X', NULL, "");		/* recipients came from the headers and stand behind the content */
 }
 
 static void recipients(struct conn *c, const struct message *m)

@@ -199,6 +199,8 @@ static void extract(struct submission *s)
 		if (info != NULL && (info->flags & HDR_EXTRACT) != 0)
 			extract_header(s, unfolded.p, name, info->flags & HDR_RESENT ? &resent : &plain);
 	}
+	if (s->nrcpt == 0)
+		strs_add(&cleanup_message(s->cleanup)->extra, "extracted=1");	/* where postcat shows them */
 	use = resent.n > 0 ? &resent : &plain;
 	for (i = 0; i < use->n; i++) {
 		s->nrcpt++;
