@@ -87,6 +87,7 @@ int	qmgr_change_poll(struct qmgr_change_op *);
 void	qmgr_change_end(struct qmgr_change_op *);
 
 bool	qmgr_is_active(queue_id_t);	/* '*' in mailq */
+bool	qmgr_is_removed(queue_id_t);	/* done with; the store may show it for a moment yet, a listing should not */
 struct qmgr_stats { uint64_t active_messages, active_recipients, deliveries, delivered, deferred, bounced; };
 void	qmgr_stats(struct qmgr_stats *);
 #endif

@@ -80,7 +80,12 @@ static const char *text_charset(const struct notice *n)
 {
 	const char *charset = template(n)->charset;
 
-	return n->conf->utf8 && str_ieq(charset, "us-ascii") ? "utf-8" : charset;
+	return encoding(n) != NULL && str_ieq(charset, "us-ascii") ? "utf-8" : charset;
+}
+
+static const char *address_type(const char *address)
+{
+	return str_is_ascii(address) ? "rfc822" : "utf-8";
 }
 
 void report_open(struct notice *n)
@@ -94,7 +99,9 @@ void report_open(struct notice *n)
 	m->flags |=
 	    MSG_INTERNAL | MSG_LOCAL | (n->req->msg->flags & MSG_SMTPUTF8) | (encoding(n) != NULL ? MSG_8BIT : 0);
 	cleanup_sender(n->cleanup, n->to.from);
-	cleanup_rcpt(n->cleanup, n->to.to, NULL, 0);
+	buf_addf(&type, "%s;%s", address_type(n->to.to), n->to.to);	/* the internal form, as Postfix has it here */
+	cleanup_rcpt(n->cleanup, n->to.to, buf_str(&type), 0);
+	buf_reset(&type);
 	format_date(date, sizeof(date), wall_s());
 	snprintf(n->boundary, sizeof(n->boundary), "%s.%lld/%s", n->req->msg->name, (long long)wall_s(),
 		 n->conf->myhostname);
@@ -171,11 +178,6 @@ void report_status_open(struct notice *n)
 	format_date(date, sizeof(date), m->arrival_us / 1000000);
 	notice_put(n, "Arrival-Date: %s", date);
 	buf_release(&sender);
-}
-
-static const char *address_type(const char *address)
-{
-	return str_is_ascii(address) ? "rfc822" : "utf-8";
 }
 
 static const char *action(const struct notice *n, const struct rcpt *r)

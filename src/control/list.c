@@ -187,9 +187,10 @@ static bool slice_step(struct conn *c, struct listing *l, bool *failed_r)
 		return true;
 	}
 	for (i = 0; i < l->list.n; i++)
-		send_message(c, l, l->list.msg[i]);
+		if (!qmgr_is_removed(l->list.msg[i]->id))
+			send_message(c, l, l->list.msg[i]);
 	last = l->list.n > 0 ? message_ref(l->list.msg[l->list.n - 1]) : NULL;
-	if (last != NULL)
+	if (last != NULL && !qmgr_is_removed(last->id))
 		begin_rest(c, l, last, l->list.cut);
 	message_unref(&last);
 	l->after = l->list.last;

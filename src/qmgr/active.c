@@ -183,7 +183,6 @@ void active_free(struct active *a)
 	if (a->step != FINISH_NOT)
 		qmgr.nfinishing--;
 	active_settle(a);
-	gone_add(a->id);
 	while ((b = TAILQ_FIRST(&a->batches)) != NULL)
 		batch_free(b);
 	idmap_del(&qmgr.active, &a->node);

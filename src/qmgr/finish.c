@@ -91,7 +91,6 @@ static struct store_txn *joined(struct active *a, enum finish_step step, const s
 		a->msg->flags |= MSG_DELAY_WARNED;
 		schedule_of(a, &s);
 		store_txn_sched(txn, a->id, &s);
-		due_notice(s.due_ms, a->id);
 	} else if (!remains && is_last_notice(a, step)) {
 		store_txn_delete(txn, a->id);
 		a->deleted = true;
@@ -196,23 +195,56 @@ static bool synced(struct active *a)
 	return true;
 }
 
-static void finish_last(struct active *a)
+/* True: over. A message that stays is active until its new schedule is on the disk, so that what the queue listing shows
+ * of it is never older than what it says; a message that goes is forgotten at once, its removal rides with what comes. */
+static bool finish_last(struct active *a)
 {
 	struct store_sched s;
+	struct store_txn *txn;
 
 	if (a->deferred == 0 && !a->retry_bounce && a->failed == 0 && a->reports == 0 && !a->kept) {
 		store_txn_free(&a->txn);
-		if (!a->deleted)
+		if (!a->deleted) {
 			store_txn_delete(active_txn(a), a->id);
+			gone_add(a->id);
+		}
 		log_info(&qmgr.log, "%s: removed", a->msg->name);
 	} else if (!qmgr.draining || !a->kept || a->after != AFTER_NORMAL) {
 		/* (Ending, recipients that were not tried leave the message due as it was.) */
 		schedule_of(a, &s);
 		store_txn_sched(active_txn(a), a->id, &s);
-		if (s.queue != QUEUE_HOLD)
-			due_notice(s.due_ms, a->id);
+		a->due_ms = s.queue != QUEUE_HOLD ? s.due_ms : 0;
+		txn = a->txn;
+		a->txn = NULL;
+		active_settle(a);
+		content_unref(&a->content);
+		store_commit_start(&a->commit, &a->task, &txn);
+		a->commit_on = true;
+		a->step = FINISH_COMMIT;
+		return false;
 	}
 	active_settle(a);
+	return true;
+}
+
+/* True: the schedule is in the store, or on its way there. */
+static bool finish_commit(struct active *a)
+{
+	enum store_result r = store_commit_poll(&a->commit);
+	struct store_sched s;
+
+	if (r == STORE_WAIT)
+		return false;
+	if (r != STORE_OK && r != STORE_NONE) {
+		/* Settlements are tried until they are in; the reasons of this attempt are lost. */
+		schedule_of(a, &s);
+		store_txn_sched(active_txn(a), a->id, &s);
+		active_settle(a);
+		gone_add(a->id);
+	}
+	if (a->due_ms != 0)
+		due_notice(a->due_ms, a->id);
+	return true;
 }
 
 void finish_run(struct active *a)
@@ -223,8 +255,11 @@ void finish_run(struct active *a)
 				return;
 			a->step = FINISH_FAILED;
 		}
-		if (a->step == FINISH_LAST) {
-			finish_last(a);
+		if (a->step == FINISH_LAST && !finish_last(a))
+			return;
+		if (a->step == FINISH_COMMIT && !finish_commit(a))
+			return;
+		if (a->step >= FINISH_LAST) {
 			active_free(a);
 			return;
 		}

@@ -1,4 +1,4 @@
-/* gone.c - messages that have left the active set while their last changes are still on the way to the disk.
+/* gone.c - messages that are done with while their removal is still on the way to the disk.
  * Settlements are lazy, and the due index is read from what is committed: for a moment it still shows a message that
  * was delivered and deleted. Such ids are remembered until a commit that began later is done, so that nothing is
  * delivered twice. One such commit a second at most, and none while nothing leaves. */

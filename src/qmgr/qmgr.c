@@ -133,6 +133,11 @@ bool qmgr_is_active(queue_id_t id)
 	return active_find(id) != NULL;
 }
 
+bool qmgr_is_removed(queue_id_t id)
+{
+	return gone_find(id) && active_find(id) == NULL;
+}
+
 void qmgr_stats(struct qmgr_stats *s)
 {
 	*s = qmgr.stats;

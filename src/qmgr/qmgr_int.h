@@ -130,6 +130,7 @@ struct rcpt_vec { const struct rcpt **v; uint32_t n, cap; };
 
 enum finish_step {
 	FINISH_NOT, FINISH_SYNC, FINISH_FAILED, FINISH_REPORT, FINISH_EXPIRE, FINISH_DELAY, FINISH_LAST,
+	FINISH_COMMIT,
 };
 enum after { AFTER_NORMAL, AFTER_HOLD, AFTER_REQUEUE };
 struct active {
@@ -150,6 +151,7 @@ struct active {
 	enum after	 after;
 	enum finish_step step;
 	uint32_t	 next_n;
+	int64_t		 due_ms;		/* FINISH_COMMIT: the new one; 0: on hold */
 	int64_t		 active_us, active_ms;	/* wall, monotonic: when it became active */
 	TAILQ_HEAD(, batch) batches;
 	struct batch	 first;

@@ -26,7 +26,7 @@ static int compare(const void *va, const void *vb)
 	db = strrchr(b->addr, '@');
 	if ((c = strcasecmp(da != NULL ? da : "", db != NULL ? db : "")) != 0)
 		return c;
-	if ((c = strcasecmp(a->addr, b->addr)) != 0)
+	if ((c = strcmp(a->addr, b->addr)) != 0)
 		return c;
 	return a->r->n < b->r->n ? -1 : a->r->n > b->r->n;
 }
