@@ -242,7 +242,7 @@ int relay_run(const struct options *o, int ready_fd)
 	raise_descriptors();
 	if (parent_present()) {
 		file_set_opener(parent_open);
-		service_set_binder(parent_bind);
+		service_set_binder(parent_bind, parent_unbind);
 	}
 	loop_init();
 	if (o->test_clock != NULL)

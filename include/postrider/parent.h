@@ -46,6 +46,7 @@ void	parent_attach(void);		/* once at start: looks for the descriptor in the env
 bool	parent_present(void);
 /* Blocking round trips: only at start and in load jobs. A descriptor, or -1 with *err_r. */
 int	parent_bind(const char *addr, int *err_r);
+void	parent_unbind(const char *addr);	/* no longer wanted; does not wait */
 int	parent_open(const char *path, bool append, int *err_r);
 /* Listening, or the reason why start failed; tells whoever waits in `postrider start`. */
 void	parent_ready(const char *why_not);

@@ -75,7 +75,8 @@ int	generation_adopt_poll(struct listen_op *);	/* 0 wait, 1 adopted, -1 refused:
 void	generation_adopt_end(struct listen_op *);
 /* Addresses ("ip:port") a configuration listens on, for the parent's plan. Blocking: host names are looked up. */
 void	service_listen_plan(const struct config *, struct strs *out, struct problems *);
-void	service_set_binder(int (*bind_fd)(const char *addr, int *err_r));	/* parent's request, or NULL for our own */
+/* Through the parent, where there is one: binds; gives an address up for good. */
+void	service_set_binder(int (*bind_fd)(const char *addr, int *err_r), void (*unbind)(const char *addr));
 void	service_stop_listening(void);	/* drain: closes listeners */
 unsigned service_sessions(void);	/* inbound sessions now: references to services that take connections */
 /* postrider_session_limit, lowered to what the descriptor limit allows (a session may need two). */

@@ -2,6 +2,7 @@
  * Round trips block their caller: they are made before the loop runs and in load jobs, one at a
  * time, which the mutex sees to. */
 #include <postrider/parent.h>
+#include <postrider/log.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -73,6 +74,15 @@ static int ask(char verb, const char *what, int *err_r)
 int parent_bind(const char *addr, int *err_r)
 {
 	return ask('B', addr, err_r);
+}
+
+void parent_unbind(const char *addr)
+{
+	char *text = xasprintf("U %s", addr);
+
+	if (send(parent_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		log_warn(NULL, "tell the parent to close %s: %s", addr, strerror(errno));
+	free(text);
 }
 
 int parent_open(const char *path, bool append, int *err_r)

@@ -2,7 +2,7 @@
  *
  * One poll loop over three things: the relay's socket, the signal descriptor, the restart time. A
  * request is one packet, "B address", "O path" (read) or "A path" (append); the answer is one packet, "0" with a descriptor, or an
- * errno in decimal. The plan is read anew at SIGHUP, and once when a request is not in it (a reload may
+ * errno in decimal. "U address" (no longer wanted) has none. The plan is read anew at SIGHUP, and once when a request is not in it (a reload may
  * want a new address), at most every REPLAN_MS. What is not in a fresh plan is EACCES.
  *
  * The relay ends with PARENT_EXIT_STOPPED when it was told to stop and with PARENT_EXIT_FATAL when it could not
@@ -153,7 +153,9 @@ static bool plan_has(struct parent *p, const struct strs *s, const char *what)
 		for (size_t i = 0; i < s->n; i++)
 			if (strcmp(s->v[i], what) == 0)
 				return true;
-		if (now_ms() - p->planned_ms < REPLAN_MS || !plan_read(p))
+		if (now_ms() - p->planned_ms < REPLAN_MS)	/* whoever asks again and again has to wait */
+			poll(NULL, 0, REPLAN_MS);
+		if (pass == 0 && !plan_read(p))
 			break;
 	}
 	return false;
@@ -200,6 +202,16 @@ static void held_free(struct held *h)
 	free(h);
 }
 
+static struct held *held_find(struct parent *p, const char *addr)
+{
+	struct held *h;
+
+	LIST_FOREACH(h, &p->held, link)
+		if (strcmp(h->addr, addr) == 0)
+			break;
+	return h;
+}
+
 static int request_bind(struct parent *p, const char *addr, int *err_r)
 {
 	struct held *h;
@@ -209,9 +221,8 @@ static int request_bind(struct parent *p, const char *addr, int *err_r)
 		*err_r = EACCES;
 		return -1;
 	}
-	LIST_FOREACH(h, &p->held, link)
-		if (strcmp(h->addr, addr) == 0)
-			return h->fd;
+	if ((h = held_find(p, addr)) != NULL)
+		return h->fd;
 	if ((fd = bind_text(addr, err_r)) < 0)
 		return -1;
 	h = xcalloc(1, sizeof(*h));
@@ -284,6 +295,7 @@ static void request(struct parent *p)
 {
 	char text[REQUEST_MAX + 1];
 	ssize_t n = recv(p->sock, text, REQUEST_MAX, MSG_DONTWAIT);
+	struct held *h;
 	int fd, err = EINVAL;
 
 	if (n <= 0) {
@@ -303,6 +315,9 @@ static void request(struct parent *p)
 		answer(p, fd, err);
 		if (fd >= 0)
 			close(fd);
+	} else if (text[0] == 'U' && text[1] == ' ') {
+		if ((h = held_find(p, text + 2)) != NULL)
+			held_free(h);
 	} else if (text[0] == 'R') {
 		p->refused = !p->told_ready && n > 2;
 		tell_ready(p, n > 2 ? text + 2 : "");

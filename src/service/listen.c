@@ -36,11 +36,13 @@ struct listener {
 };
 static LIST_HEAD(, listener) listeners = LIST_HEAD_INITIALIZER(listeners);
 static int (*binder)(const char *addr, int *err_r);
+static void (*unbinder)(const char *addr);
 static unsigned sessions;	/* counted by service_ref of connection classes */
 
-void service_set_binder(int (*bind_fd)(const char *, int *))
+void service_set_binder(int (*bind_fd)(const char *, int *), void (*unbind)(const char *))
 {
 	binder = bind_fd;
+	unbinder = unbind;
 }
 
 /* ---- which addresses ------------------------------------------------------------------------- */
@@ -394,8 +396,11 @@ static void adopt_apply(struct adopt *a, struct bind_job *j)
 	}
 	for (l = LIST_FIRST(&listeners); l != NULL; l = next) {
 		next = LIST_NEXT(l, link);
-		if (!l->wanted)
-			listener_free(l);
+		if (l->wanted)
+			continue;
+		if (unbinder != NULL)
+			unbinder(l->text);
+		listener_free(l);
 	}
 	generation_adopted(generation_ref(g));
 }
