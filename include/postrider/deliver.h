@@ -5,7 +5,8 @@
 #define POSTRIDER_DELIVER_H
 #include <stdbool.h>
 void	deliver_init(void);
-/* Was this process started with privileges, so that mailboxes of other uids are meant literally? Then they are deferred, as
- * long as the parent cannot write them. Without (the default is with), everything is delivered under our own uid. */
+/* Was this process started with privileges, so that mailboxes of other uids are meant literally? Then they are
+ * deferred, as long as the parent cannot write them. Without (the default is with), everything is delivered under our
+ * own uid. */
 void	deliver_set_privileged(bool privileged);
 #endif

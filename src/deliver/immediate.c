@@ -50,7 +50,8 @@ static void no_end(struct delivery *d UNUSED)
 {
 }
 
-static void all(struct delivery *d, void (*report)(struct delivery *, unsigned, const struct status *), const struct status *st)
+static void all(
+    struct delivery *d, void (*report)(struct delivery *, unsigned, const struct status *), const struct status *st)
 {
 	for (unsigned i = 0; i < d->nrcpt; i++)
 		if (d->rcpt[i].out == OUT_NONE)

@@ -1,6 +1,6 @@
 /* lookup.c - an address in a map: whole, then without its extension, then "@domain"; the shorter keys only in
- * tables of fixed strings. A local part that needs quotes is tried in quotes first: that is the form which is documented,
- * and bare after that. */
+ * tables of fixed strings. A local part that needs quotes is tried in quotes first: that is the form which is
+ * documented, and bare after that. */
 #include "room.h"
 #include <postrider/address.h>
 #include <stdlib.h>
@@ -78,7 +78,8 @@ static void advance(struct addr_lookup *l)
 	for (; l->step < STEP_END; l->step++) {
 		if (!make_key(l))
 			continue;
-		maps_start(&l->op, l->task, l->log, l->maps, buf_str(&l->key), l->step <= STEP_FULL ? MAPS_ALL : MAPS_FIXED);
+		maps_start(
+		    &l->op, l->task, l->log, l->maps, buf_str(&l->key), l->step <= STEP_FULL ? MAPS_ALL : MAPS_FIXED);
 		return;
 	}
 	l->result = TABLE_NONE;

@@ -40,7 +40,7 @@ static void fail(struct maildir_file *f, const char *dsn, const char *what, cons
 	f->why = xasprintf("%s%s%s: %s", what, *path != '\0' ? " " : "", path, strerror(error));
 }
 
-/* ---- directories ---------------------------------------------------------------------------------------- */
+/* ---- directories ------------------------------------------------------------------------------------------------ */
 static int sync_dir(int fd)
 {
 	return fsync(fd) < 0 && errno != EINVAL && errno != EBADF ? -1 : 0;
@@ -132,15 +132,16 @@ static bool open_dirs(struct maildir_file *f)
 	return cur >= 0;
 }
 
-/* ---- the file --------------------------------------------------------------------------------------------- */
+/* ---- the file --------------------------------------------------------------------------------------------------- */
 void maildir_open(struct maildir_file *f, const char *hostname)
 {
 	static _Thread_local unsigned serial;
 
-	f->name = xasprintf("%lld.P%dT%lxQ%u.%s", (long long)(f->wall_us / 1000000), (int)getpid(), (unsigned long)gettid(),
-	    ++serial, hostname);
+	f->name = xasprintf("%lld.P%dT%lxQ%u.%s", (long long)(f->wall_us / 1000000), (int)getpid(),
+	    (unsigned long)gettid(), ++serial, hostname);
 	f->path = xasprintf("%s/%stmp/%s", f->base, f->dir, f->name);
-	if (!open_dirs(f) || (f->fd = openat(f->tmp, f->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)) < 0) {
+	if (!open_dirs(f) ||
+	    (f->fd = openat(f->tmp, f->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)) < 0) {
 		fail(f, "4.2.0", "create maildir file", f->path);
 		return;
 	}

@@ -11,7 +11,7 @@
 #include <postrider/table.h>
 #include <sys/types.h>
 
-/* ---- maildir.c: blocking, for worker threads -------------------------------------------------------- */
+/* ---- maildir.c: blocking, for worker threads -------------------------------------------------------------------- */
 struct maildir_file {		/* one message being written into one Maildir */
 	/* in: */
 	char		*base;		/* virtual_mailbox_base, "" if none: trusted */
@@ -36,7 +36,7 @@ void	maildir_finish(struct maildir_file *, const char *hostname);	/* durable, an
 void	maildir_close(struct maildir_file *);	/* what is unfinished is removed */
 void	maildir_release(struct maildir_file *);	/* memory only; closed before */
 
-/* ---- writer.c: requests from the loop to worker threads, several per trip ------------------------------- */
+/* ---- writer.c: requests from the loop to worker threads, several per trip --------------------------------------- */
 enum { REQ_OPEN = 1, REQ_WRITE = 2, REQ_FINISH = 4, REQ_ABANDON = 8 };
 struct write_req {
 	unsigned	 what;		/* REQ_* bits, done in this order */
@@ -49,9 +49,13 @@ struct write_req {
 	enum { REQ_IDLE, REQ_WAITING, REQ_OUT } state;
 	TAILQ_ENTRY(write_req) link;
 };
-enum write_result { WRITE_WAIT = 0, WRITE_DONE /* see each file's dsn */, WRITE_FAILED /* no worker came back in time */ };
+enum write_result {
+	WRITE_WAIT = 0,
+	WRITE_DONE,		/* see each file's dsn */
+	WRITE_FAILED,		/* no worker came back in time */
+};
 struct write_op {		/* embedded in the owner; zeroed = idle */
-	struct write_req *req;	/* to be filled in before write_start(), looked at after WRITE_DONE; NULL on WRITE_FAILED */
+	struct write_req *req;	/* fill in before write_start(); look at after WRITE_DONE; NULL on WRITE_FAILED */
 	struct task	*task;
 	bool		 failed;
 };
@@ -61,7 +65,7 @@ void	write_start(struct write_op *, struct task *);	/* again and again on the sa
 enum write_result write_poll(struct write_op *);
 void	write_end(struct write_op *);			/* what was begun and not finished is removed */
 
-/* ---- lookup.c: an address in a map, under the keys Postfix tries ---------------------------------------------- */
+/* ---- lookup.c: an address in a map, under the keys Postfix tries ------------------------------------------------ */
 struct addr_lookup {		/* an operation; zeroed = idle */
 	const char	*value;	/* on TABLE_FOUND, until end */
 	/* private: */
@@ -75,8 +79,8 @@ struct addr_lookup {		/* an operation; zeroed = idle */
 	struct maps_op	 op;
 	enum table_result result;
 };
-void	addr_lookup_start(struct addr_lookup *, struct task *, const struct log_ctx *, const struct maps *, const char *delims,
-	    const char *addr);
+void	addr_lookup_start(struct addr_lookup *, struct task *, const struct log_ctx *, const struct maps *,
+	    const char *delims, const char *addr);
 enum table_result addr_lookup_poll(struct addr_lookup *);
 void	addr_lookup_end(struct addr_lookup *);
 

@@ -2,8 +2,8 @@
  *
  *	PATHS ──► (for each recipient: mailbox, uid, gid) ──► WRITE ──► report
  *
- * All of a delivery's Maildirs are written together. Content in memory goes to a worker in one request; what is only in the
- * store goes in pieces of PIECE bytes, each a trip of its own, so memory stays bounded whatever the size.
+ * All of a delivery's Maildirs are written together. Content in memory goes to a worker in one request; what is
+ * only in the store goes in pieces of PIECE bytes, each a trip of its own, so memory stays bounded whatever the size.
  *
  * Whose files: this process has one uid. If it was started with privileges, a mailbox of another uid than its own is
  * deferred; if not, everything is its own anyway, and the maps are only held to Postfix's rules.
@@ -40,7 +40,7 @@ struct job {			/* one delivery */
 	bool		 reading, last;
 };
 
-/* ---- outcomes ----------------------------------------------------------------------------------------------- */
+/* ---- outcomes --------------------------------------------------------------------------------------------------- */
 static void settle(struct job *j, unsigned i, const char *dsn, const char *text)
 {
 	struct status st = { .dsn = dsn, .relay = j->d->transport, .text = text, .final = true };
@@ -53,7 +53,7 @@ static void misconfigured(struct job *j)
 	settle(j, j->i, "4.3.5", "mail system configuration error");
 }
 
-/* ---- where to ------------------------------------------------------------------------------------------------- */
+/* ---- where to --------------------------------------------------------------------------------------------------- */
 static const char *addr_of(const struct job *j)
 {
 	return j->d->rcpt[j->i].addr;
@@ -88,7 +88,8 @@ static void box_found(struct job *j, const char *value)
 	size_t n = strlen(value);
 
 	if (!path_ok(value)) {
-		log_warn(&j->d->log, "recipient %s: bad mailbox path \"%s\" in virtual_mailbox_maps", addr_of(j), value);
+		log_warn(
+		    &j->d->log, "recipient %s: bad mailbox path \"%s\" in virtual_mailbox_maps", addr_of(j), value);
 		misconfigured(j);
 		next_rcpt(j);
 		return;
@@ -194,7 +195,7 @@ static char *lower_key(const char *addr)
 	return str_lower(xstrdup(addr));
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing ---------------------------------------------------------------------------------------------------- */
 static char *head_of(const struct delivery *d, const struct delivery_rcpt *r)
 {
 	struct buf out = { 0 };
@@ -280,8 +281,8 @@ static void report(struct job *j)
 			continue;
 		}
 		if (f->error == EACCES) {
-			log_warn(&j->d->log, "maildir access problem for UID/GID=%ld/%ld: %s", (long)geteuid(), (long)getegid(),
-			    f->why);
+			log_warn(&j->d->log, "maildir access problem for UID/GID=%ld/%ld: %s", (long)geteuid(),
+			    (long)getegid(), f->why);
 			log_warn(&j->d->log, "perhaps you need to create the maildirs in advance");
 		}
 		text = xasprintf("maildir delivery failed: %s", f->why);
@@ -363,7 +364,7 @@ static bool read_step(struct job *j)
 	return true;
 }
 
-/* ---- the agent -------------------------------------------------------------------------------------------------------- */
+/* ---- the agent -------------------------------------------------------------------------------------------------- */
 static void virtual_start(struct delivery *d)
 {
 	struct job *j = xcalloc(1, sizeof(*j));
@@ -439,7 +440,7 @@ static void virtual_end(struct delivery *d)
 
 const struct agent_class virtual_agent = { "virtual", virtual_start, virtual_poll, virtual_end };
 
-/* ---- its line in master.cf ------------------------------------------------------------------------------------------------ */
+/* ---- its line in master.cf -------------------------------------------------------------------------------------- */
 static void *virtual_compile(struct service *s, struct problems *problems)
 {
 	struct virtual_service *svc = xcalloc(1, sizeof(*svc));

@@ -33,7 +33,7 @@ static struct writer {
 	char		 hostname[256];
 } writer;
 
-/* ---- on a worker's thread --------------------------------------------------------------------------------- */
+/* ---- on a worker's thread --------------------------------------------------------------------------------------- */
 static void write_content(struct write_req *r, struct maildir_file *f)
 {
 	const struct content *c = r->msg != NULL ? r->msg->content : NULL;
@@ -70,7 +70,7 @@ static void batch_run(void *data)
 			request_run(b->req[i], &b->req[i]->file[k]);
 }
 
-/* ---- on the loop ---------------------------------------------------------------------------------------------- */
+/* ---- on the loop ------------------------------------------------------------------------------------------------ */
 static void req_free(struct write_req *r)
 {
 	for (size_t i = 0; i < r->nfile; i++)
@@ -202,7 +202,7 @@ void writer_init(void)
 	writer.class = worker_class_new("files", THREADS, THREADS);
 }
 
-/* ---- the operation --------------------------------------------------------------------------------------------- */
+/* ---- the operation ---------------------------------------------------------------------------------------------- */
 struct write_req *write_open(struct write_op *op, size_t nfile)
 {
 	struct write_req *r = xcalloc(1, sizeof(*r));

@@ -16,12 +16,12 @@
 #include <stdlib.h>
 
 static const char *const state_names[] = {
-	"NEXT_DEST", "CACHE_POLICY", "ROUTE", "NEXT_HOP", "CONNECT", "BANNER", "PIX", "EHLO", "DISCARD", "HELO", "TRANSACTION",
-	"COMMANDS", "BODY", "PAUSE", "DOT", "LEFTOVER", "DONE",
+	"NEXT_DEST", "CACHE_POLICY", "ROUTE", "NEXT_HOP", "CONNECT", "BANNER", "PIX", "EHLO", "DISCARD", "HELO",
+	"TRANSACTION", "COMMANDS", "BODY", "PAUSE", "DOT", "LEFTOVER", "DONE",
 };
 _Static_assert(NELEM(state_names) == ST_DONE + 1, "a name for every state");
 
-/* ---- recipients ------------------------------------------------------------------------------------- */
+/* ---- recipients ------------------------------------------------------------------------------------------------- */
 static void todo_build(struct attempt *a)
 {
 	a->ntodo = 0;
@@ -32,7 +32,7 @@ static void todo_build(struct attempt *a)
 		}
 }
 
-/* ---- limits and finality ------------------------------------------------------------------------------ */
+/* ---- limits and finality ---------------------------------------------------------------------------------------- */
 static bool is_tried(const struct attempt *a, const struct sockaddr_storage *sa, socklen_t len)
 {
 	for (unsigned i = 0; i < MIN(a->ntried, NELEM(a->tried)); i++)
@@ -72,7 +72,7 @@ bool attempt_reusable(const struct attempt *a)
 	    conn_may_reuse(a->conn);
 }
 
-/* ---- sessions --------------------------------------------------------------------------------------------- */
+/* ---- sessions --------------------------------------------------------------------------------------------------- */
 void session_begin(struct attempt *a, struct conn *c, bool cached)
 {
 	a->conn = c;
@@ -147,7 +147,7 @@ void client_lost(struct attempt *a, enum stream_result r)
 	go_on(a);
 }
 
-/* ---- where to ------------------------------------------------------------------------------------------------ */
+/* ---- where to --------------------------------------------------------------------------------------------------- */
 /* A next hop that makes no sense would stop a Postfix client process; its queue manager then says this. */
 static void dest_bad(struct attempt *a, char *why)
 {
@@ -280,7 +280,7 @@ static void next_hop(struct attempt *a)
 	attempt_enter(a, ST_TRANSACTION);
 }
 
-/* ---- the rest --------------------------------------------------------------------------------------------------------- */
+/* ---- the rest --------------------------------------------------------------------------------------------------- */
 /* What could be a mistake in the configuration is not held against the mail. */
 static void leftover(struct attempt *a)
 {
@@ -290,7 +290,8 @@ static void leftover(struct attempt *a)
 	if (w->dsn[0] == '\0') {
 		why_set(a, "4.3.0", NULL, "server unavailable or unable to receive mail");
 	} else if (!why_soft(w) && a->idest > a->ndest) {
-		log_warn(&a->d->log, "%s configuration problem", p->lmtp ? "lmtp_fallback_relay" : "smtp_fallback_relay");
+		log_warn(
+		    &a->d->log, "%s configuration problem", p->lmtp ? "lmtp_fallback_relay" : "smtp_fallback_relay");
 		str_copy(w->dsn, "4.3.5", sizeof(w->dsn));
 	} else if (!why_soft(w) && !p->lmtp && strcmp(a->d->nexthop, p->relayhost) == 0) {
 		log_warn(&a->d->log, "relayhost configuration problem");
@@ -314,8 +315,8 @@ void attempt_enter(struct attempt *a, enum state state)
 	switch (state) {
 	case ST_CACHE_POLICY:
 		if (a->svc->cache_dest != NULL)
-			match_start(&a->match, a->d->task, &a->d->log, a->svc->cache_dest, a->local ? a->dest.v[0] : a->at.host,
-			    NULL);
+			match_start(&a->match, a->d->task, &a->d->log, a->svc->cache_dest,
+			    a->local ? a->dest.v[0] : a->at.host, NULL);
 		break;
 	case ST_ROUTE:
 		route_start(&a->route, a->d->task, &a->d->log, a->svc, &a->at);
@@ -331,8 +332,8 @@ void attempt_enter(struct attempt *a, enum state state)
 	case ST_PIX:
 	case ST_DISCARD:
 		if ((state == ST_PIX ? a->svc->pix_maps : a->svc->discard_maps) != NULL)
-			maps_start(&a->map, a->d->task, &a->d->log, state == ST_PIX ? a->svc->pix_maps : a->svc->discard_maps,
-			    a->conn->addr, MAPS_ALL);
+			maps_start(&a->map, a->d->task, &a->d->log,
+			    state == ST_PIX ? a->svc->pix_maps : a->svc->discard_maps, a->conn->addr, MAPS_ALL);
 		break;
 	case ST_EHLO:
 		a->where = a->svc->p.lmtp ? "performing the LHLO handshake" : "performing the EHLO handshake";
@@ -403,7 +404,7 @@ static enum agent_result attempt_run(struct attempt *a)
 	}
 }
 
-/* ---- the class ------------------------------------------------------------------------------------------------------------ */
+/* ---- the class -------------------------------------------------------------------------------------------------- */
 static void agent_start(struct delivery *d)
 {
 	struct attempt *a = xcalloc(1, sizeof(*a));

@@ -33,7 +33,7 @@ struct body {
 	size_t		 line_max;
 };
 
-/* ---- output ------------------------------------------------------------------------------------------ */
+/* ---- output ----------------------------------------------------------------------------------------------------- */
 static void emit(struct body *b, const char *p, size_t n)
 {
 	if (b->by_ref && n >= COPY_BELOW)
@@ -46,7 +46,8 @@ static void emit(struct body *b, const char *p, size_t n)
 static const char *break_line(struct body *b, const char **run, const char *p, size_t len)
 {
 	if (!b->broken)
-		log_info(&b->a->d->log, "%s: breaking line > %zu bytes with <CR><LF>SPACE", b->a->d->msg->name, b->limit);
+		log_info(
+		    &b->a->d->log, "%s: breaking line > %zu bytes with <CR><LF>SPACE", b->a->d->msg->name, b->limit);
 	b->broken = true;
 	while (b->col + len > b->limit) {
 		size_t room = b->limit - b->col;
@@ -93,7 +94,7 @@ static void piece_out(struct body *b, const char *p, size_t n)
 	emit(b, run, (size_t)(end - run));
 }
 
-/* ---- conversion ----------------------------------------------------------------------------------------- */
+/* ---- conversion ------------------------------------------------------------------------------------------------- */
 static void line_out(struct body *b, const char *p, size_t len, bool partial)
 {
 	piece_out(b, p, len);
@@ -157,7 +158,7 @@ static void piece_convert(struct body *b, const char *p, size_t n)
 	}
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------------------------------------------------- */
 static void piece(struct body *b, const char *p, size_t n)
 {
 	if (b->mime != NULL)

@@ -28,7 +28,7 @@
 struct conn;
 struct attempt;
 
-/* ---- parameters (params.c) -------------------------------------------------------------------- */
+/* ---- parameters (params.c) -------------------------------------------------------------------------------------- */
 enum {	/* what a server's answer to EHLO offers, and what we make of it */
 	FEAT_ESMTP		= 1 << 0,
 	FEAT_8BITMIME		= 1 << 1,
@@ -57,7 +57,7 @@ struct smtp_params {		/* strings are borrowed from the configuration */
 	bool		 lmtp;
 	const char	*myhostname, *helo_name, *relayhost, *fallback_relay, *tcp_port, *queue_directory;
 	const char	*discard_words, *pix_words;
-	const char	*tls_demand;	/* "smtp_tls_security_level = encrypt": what cannot be honoured; NULL: nothing */
+	const char	*tls_demand;	/* "smtp_tls_security_level = encrypt": not to be had; NULL: nothing */
 	bool		 sasl;		/* credentials are configured: never without when AUTH is offered */
 	bool		 chroot;
 	bool		 use_dns;	/* else host look-ups only, and those natively */
@@ -98,11 +98,11 @@ void	ehlo_mask_print(struct buf *out, unsigned mask);
 unsigned pix_mask(const char *words);
 void	pix_mask_print(struct buf *out, unsigned mask);
 
-/* ---- source addresses (source.c) ----------------------------------------------------------------- */
-void	source_address(struct sockaddr_storage *out, int family, const char *param, const char *text, const char *interfaces,
-	    struct problems *);
+/* ---- source addresses (source.c) -------------------------------------------------------------------------------- */
+void	source_address(struct sockaddr_storage *out, int family, const char *param, const char *text,
+	    const char *interfaces, struct problems *);
 
-/* ---- destinations (dest.c) ---------------------------------------------------------------------- */
+/* ---- destinations (dest.c) -------------------------------------------------------------------------------------- */
 struct dest {			/* one next hop, parsed */
 	char		*host;		/* without brackets; owned */
 	bool		 mx;		/* not in brackets: MX hosts are looked up */
@@ -114,7 +114,7 @@ char	*dest_parse(struct dest *, const char *text, const char *def_port, const st
 void	dest_release(struct dest *);
 void	ports_load(struct hash *ports, const char *path);	/* /etc/services; blocking */
 
-/* ---- addresses of a destination (route.c) ---------------------------------------------------------- */
+/* ---- addresses of a destination (route.c) ----------------------------------------------------------------------- */
 struct hop {			/* one address to try */
 	struct sockaddr_storage sa;	/* with port */
 	socklen_t	 len;
@@ -144,11 +144,12 @@ struct route {			/* an operation, embedded; zeroed = idle */
 	struct mx_host	*host;		/* being looked up */
 	size_t		 nhost;
 };
-void	route_start(struct route *, struct task *, const struct log_ctx *, const struct smtp_service *, const struct dest *);
+void	route_start(struct route *, struct task *, const struct log_ctx *, const struct smtp_service *,
+	    const struct dest *);
 enum route_result route_poll(struct route *);
 void	route_end(struct route *);
 
-/* ---- replies (reply.c) ------------------------------------------------------------------------------ */
+/* ---- replies (reply.c) ------------------------------------------------------------------------------------------ */
 struct reply {
 	int		 code;		/* of the last line; 0: not three digits */
 	char		 dsn[12];	/* enhanced status; "5.0.0" where the server gave none; 5.5.0: not SMTP */
@@ -160,7 +161,7 @@ void	reply_begin(struct reply *);
 bool	reply_push(struct reply *, const char *line, size_t len, size_t max);
 void	reply_flatten(struct reply *);	/* '\n' becomes ' ', as in logs and notices */
 
-/* ---- connections (conn.c, cache.c) --------------------------------------------------------------------- */
+/* ---- connections (conn.c, cache.c) ------------------------------------------------------------------------------ */
 enum { CONN_IN_MAX = 8192 };	/* of what a server says, this much waits in memory */
 enum conn_state {
 	CONN_BUSY,		/* an attempt has it */
@@ -182,7 +183,7 @@ struct conn {
 	char		*relay;			/* the same with ":25"; unix: without */
 	unsigned	 features;		/* FEAT_* */
 	int64_t		 size_limit;		/* announced; 0: none */
-	bool		 alternatives;		/* the destination has further addresses: a failure here is not the last word */
+	bool		 alternatives;		/* the destination has further addresses: failures are not final */
 	bool		 no_reuse;
 	bool		 dead;			/* lost or timed out: nothing more is said on it */
 	bool		 open_mail;		/* MAIL was accepted and neither dot nor RSET has ended it */
@@ -215,7 +216,7 @@ bool	conn_may_reuse(const struct conn *);
 void	cache_close_all(void);
 extern struct smtp_counts { uint64_t connections, reused, cached; } smtp_counts;
 
-/* ---- an attempt ------------------------------------------------------------------------------------------ */
+/* ---- an attempt ------------------------------------------------------------------------------------------------- */
 enum state {
 	ST_NEXT_DEST,		/* take the next of the next hops */
 	ST_CACHE_POLICY,	/* is it one whose connections are always kept? */
@@ -298,7 +299,7 @@ struct attempt {
 void	why_set(struct attempt *, const char *dsn, const struct reply *said, const char *fmt, ...) PRINTF(4, 5);
 void	why_clear(struct why *);
 void	fail_rcpt(struct attempt *, unsigned todo_index);	/* a->why for one recipient */
-void	fail_all(struct attempt *, bool site);			/* a->why for all that are left; site: it is the server's fault */
+void	fail_all(struct attempt *, bool site);			/* a->why for all left; site: the server's fault */
 void	fail_io(struct attempt *, enum stream_result);		/* connection lost or timed out while a->where */
 void	done_rcpt(struct attempt *, unsigned todo_index, const struct reply *);
 void	conn_setup_done(struct attempt *);			/* delays=: the connection is made, or never will be */
@@ -321,15 +322,15 @@ bool	connect_step(struct attempt *);
 void	session_begin(struct attempt *, struct conn *, bool cached);
 void	attempt_enter(struct attempt *, enum state);
 void	session_end(struct attempt *);		/* the connection goes to the cache or away; on with what is left */
-void	client_lost(struct attempt *, enum stream_result);	/* as fail_io; but a cached one that was dead already is no failure */
+void	client_lost(struct attempt *, enum stream_result);	/* fail_io, unless a cached one was dead already */
 bool	attempt_final(const struct attempt *);	/* this is the last server that will be asked */
 bool	attempt_reusable(const struct attempt *);	/* the connection will be kept if all goes well */
 
 /* body.c: the content, as the wire wants it. */
 enum body_result { BODY_WAIT = 0, BODY_DONE, BODY_FAILED };
 struct body *body_new(struct attempt *);
-enum body_result body_poll(struct body *);	/* queues what fits; DONE: all of it is queued, up to the last line end */
-const char *body_error(const struct body *);	/* BODY_FAILED: what is wrong with the content; NULL: it could not be read */
+enum body_result body_poll(struct body *);	/* queues what fits; DONE: all, with the last line end */
+const char *body_error(const struct body *);	/* BODY_FAILED: what is wrong with it; NULL: unreadable */
 void	body_free(struct body **);
 
 #endif

@@ -112,7 +112,7 @@ static void make_rcpt(struct attempt *a)
 	}
 }
 
-/* ---- XFORWARD ------------------------------------------------------------------------------------- */
+/* ---- XFORWARD --------------------------------------------------------------------------------------------------- */
 /* What the log knows it by; mail from a local program has none. */
 static const char *ident(const struct message *m)
 {
@@ -130,7 +130,8 @@ bool command_xforward_addr(const struct attempt *a)
 	unsigned f = a->conn->features;
 
 	return a->svc->p.xforward && (((f & FEAT_XFORWARD_NAME) && client_name(m) != NULL) ||
-	    ((f & FEAT_XFORWARD_ADDR) && m->client_addr != NULL) || ((f & FEAT_XFORWARD_PORT) && m->client_port != NULL));
+					 ((f & FEAT_XFORWARD_ADDR) && m->client_addr != NULL) ||
+					 ((f & FEAT_XFORWARD_PORT) && m->client_port != NULL));
 }
 
 bool command_xforward_proto(const struct attempt *a)

@@ -15,7 +15,8 @@ static void names_make(struct conn *c, const char *host, unsigned port)
 	c->relay = port != 0 ? xasprintf("%s:%u", c->namaddr, port) : xstrdup(c->namaddr);
 }
 
-struct conn *conn_new(struct smtp_service *svc, struct stream *stream, const char *host, const char *addr, unsigned port)
+struct conn *conn_new(
+    struct smtp_service *svc, struct stream *stream, const char *host, const char *addr, unsigned port)
 {
 	struct conn *c = xcalloc(1, sizeof(*c));
 

@@ -12,7 +12,8 @@ static void connect_failed(struct attempt *a, const char *what)
 	if (a->local)
 		why_set(a, "4.4.1", NULL, "connect to %s[%s]: %s", a->svc->p.myhostname, a->path, what);
 	else
-		why_set(a, "4.4.1", NULL, "connect to %s[%s]:%u: %s", a->opening.host, a->opening.addr, a->at.port, what);
+		why_set(
+		    a, "4.4.1", NULL, "connect to %s[%s]:%u: %s", a->opening.host, a->opening.addr, a->at.port, what);
 	stream_free(&a->opening.stream);
 	if (!a->local)
 		log_info(&a->d->log, "%s", buf_str(&a->why.text));
@@ -27,8 +28,8 @@ static bool local_address(struct attempt *a, struct sockaddr_un *un)
 
 	*un = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	if (strlen(path) >= sizeof(un->sun_path) ||
-	    (size_t)snprintf(un->sun_path, sizeof(un->sun_path), "%s%s%s", below ? queue : "", below && *path != '/' ? "/" : "",
-	    path) >= sizeof(un->sun_path)) {
+	    (size_t)snprintf(un->sun_path, sizeof(un->sun_path), "%s%s%s", below ? queue : "",
+		below && *path != '/' ? "/" : "", path) >= sizeof(un->sun_path)) {
 		log_warn(&a->d->log, "unix-domain name too long: %s", path);
 		return false;
 	}
@@ -89,7 +90,7 @@ static bool connect_again(struct attempt *a, const char *what)
 		bool v4 = a->opening.sa.ss_family == AF_INET;
 
 		sockaddr_name((const struct sockaddr *)(v4 ? &a->svc->bind4 : &a->svc->bind6), name, sizeof(name));
-		log_warn(&a->d->log, "bind %s: %s", name, what);
+		log_warn(&a->d->log, "smtp_connect_addr: bind %s: %s", name, what);
 	}
 	if (no_source && a->svc->p.bind_enforce) {
 		why_set(a, "4.4.0", NULL, "server configuration error");

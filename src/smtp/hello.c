@@ -44,7 +44,7 @@ static bool word_is(struct slice w, const char *s)
 	return strlen(s) == w.len && strncasecmp(w.p, s, w.len) == 0;
 }
 
-/* ---- greeting --------------------------------------------------------------------------------- */
+/* ---- greeting --------------------------------------------------------------------------------------------------- */
 static bool loop_detect(const struct attempt *a)
 {
 	return !a->svc->p.lmtp && a->at.port == 25;
@@ -136,7 +136,7 @@ static bool pix_step(struct attempt *a)
 	return true;
 }
 
-/* ---- EHLO ------------------------------------------------------------------------------------------ */
+/* ---- EHLO ------------------------------------------------------------------------------------------------------- */
 static void size_read(struct attempt *a, struct slice w)
 {
 	struct conn *c = a->conn;

@@ -103,7 +103,8 @@ void params_load(struct smtp_params *p, const struct view *v, bool lmtp)
 	p->header_limit = view_int(v, header_size_limit);
 	p->nesting_limit = view_int(v, mime_nesting_limit);
 	p->boundary_limit = view_int(v, mime_boundary_length_limit);
-	p->cache_on_demand = TWIN(view_bool, connection_cache_on_demand) && (!lmtp || view_bool(v, lmtp_cache_connection));
+	p->cache_on_demand =
+	    TWIN(view_bool, connection_cache_on_demand) && (!lmtp || view_bool(v, lmtp_cache_connection));
 	p->cache_ms = TWIN(view_ms, connection_cache_time_limit);
 	p->reuse_ms = TWIN(view_ms, connection_reuse_time_limit);
 	p->reuse_count = TWIN(view_int, connection_reuse_count_limit);
@@ -112,14 +113,15 @@ void params_load(struct smtp_params *p, const struct view *v, bool lmtp)
 }
 #undef TWIN
 
-/* ---- lists of words ------------------------------------------------------------------------------ */
+/* ---- lists of words --------------------------------------------------------------------------------------------- */
 struct word { const char *name; unsigned bits; };
 
 static const struct word ehlo_words[] = {	/* in the order and form that Postfix prints them */
-	{ "8BITMIME", FEAT_8BITMIME }, { "AUTH", FEAT_AUTH }, { "ETRN", FEAT_IGNORED }, { "PIPELINING", FEAT_PIPELINING },
-	{ "SIZE", FEAT_SIZE }, { "VRFY", FEAT_IGNORED << 1 }, { "XCLIENT", FEAT_IGNORED << 2 }, { "XFORWARD", FEAT_XFORWARD },
-	{ "STARTTLS", FEAT_STARTTLS }, { "ENHANCEDSTATUSCODES", FEAT_IGNORED << 3 }, { "DSN", FEAT_DSN },
-	{ "SMTPUTF8", FEAT_SMTPUTF8 }, { "CHUNKING", FEAT_IGNORED << 4 }, { "silent-discard", EHLO_SILENT },
+	{ "8BITMIME", FEAT_8BITMIME }, { "AUTH", FEAT_AUTH }, { "ETRN", FEAT_IGNORED },
+	{ "PIPELINING", FEAT_PIPELINING }, { "SIZE", FEAT_SIZE }, { "VRFY", FEAT_IGNORED << 1 },
+	{ "XCLIENT", FEAT_IGNORED << 2 }, { "XFORWARD", FEAT_XFORWARD }, { "STARTTLS", FEAT_STARTTLS },
+	{ "ENHANCEDSTATUSCODES", FEAT_IGNORED << 3 }, { "DSN", FEAT_DSN }, { "SMTPUTF8", FEAT_SMTPUTF8 },
+	{ "CHUNKING", FEAT_IGNORED << 4 }, { "silent-discard", EHLO_SILENT },
 };
 static const struct word pix_words[] = {
 	{ "disable_esmtp", FEAT_PIX_NO_ESMTP }, { "delay_dotcrlf", FEAT_PIX_DELAY_DOTCRLF },

@@ -23,7 +23,7 @@ struct mx_host {
 	struct host_op	 op;
 };
 
-/* ---- results -------------------------------------------------------------------------------------- */
+/* ---- results ---------------------------------------------------------------------------------------------------- */
 static bool soft(const struct route *r)
 {
 	return r->dsn[0] == '4';
@@ -54,7 +54,7 @@ static void add_hop(struct route *r, const struct host_addr *a, const char *host
 		((struct sockaddr_in6 *)(void *)&h->sa)->sin6_port = htons((uint16_t)r->port);
 }
 
-/* ---- order ------------------------------------------------------------------------------------------ */
+/* ---- order ------------------------------------------------------------------------------------------------------ */
 static unsigned dice(unsigned n)
 {
 	static uint32_t pool[64];
@@ -146,7 +146,8 @@ static enum route_result cut_self(struct route *r, unsigned best_mx)
 
 	for (size_t i = 0; i < r->nhop; i++) {
 		best_found = MIN(best_found, r->hop[i].pref);
-		if (rewrite_own_address(r->svc->service->generation, (struct sockaddr *)&r->hop[i].sa) && (!found || r->hop[i].pref < self)) {
+		if (rewrite_own_address(r->svc->service->generation, (struct sockaddr *)&r->hop[i].sa) &&
+		    (!found || r->hop[i].pref < self)) {
 			self = r->hop[i].pref;
 			found = true;
 		}
@@ -185,9 +186,10 @@ static enum route_result finish(struct route *r)
 		}
 		if (r->dsn[0] == '\0') {	/* addresses, but of no protocol in use */
 			fail(r, "5.4.4", "");
-			buf_addf(&r->why, "Host or domain name not found. Name service error for name=%s type=%s: "
-			    "Host found but no data record of requested type", r->nhost > 0 ? r->host[0].name : r->ascii,
-			    r->svc->p.ipv6 ? "AAAA" : "A");
+			buf_addf(&r->why,
+			    "Host or domain name not found. Name service error for name=%s type=%s: "
+			    "Host found but no data record of requested type",
+			    r->nhost > 0 ? r->host[0].name : r->ascii, r->svc->p.ipv6 ? "AAAA" : "A");
 		}
 		return ROUTE_FAILED;
 	}
@@ -203,7 +205,7 @@ static enum route_result finish(struct route *r)
 	return ROUTE_OK;
 }
 
-/* ---- hosts -------------------------------------------------------------------------------------------- */
+/* ---- hosts ------------------------------------------------------------------------------------------------------ */
 static int protocols(const struct smtp_params *p)
 {
 	return (p->ipv4 ? HOST_V4 : 0) | (p->ipv6 ? HOST_V6 : 0);
@@ -291,7 +293,7 @@ static enum route_result hosts_poll(struct route *r)
 	return finish(r);
 }
 
-/* ---- MX -------------------------------------------------------------------------------------------------- */
+/* ---- MX --------------------------------------------------------------------------------------------------------- */
 static void mx_use(struct route *r, const struct dns_answer *answer)
 {
 	size_t n = 0;
@@ -352,7 +354,7 @@ static enum route_result mx_poll(struct route *r)
 	return r->hosts_phase ? hosts_poll(r) : ROUTE_FAILED;
 }
 
-/* ---- the operation ------------------------------------------------------------------------------------------ */
+/* ---- the operation ---------------------------------------------------------------------------------------------- */
 void route_start(struct route *r, struct task *task, const struct log_ctx *log, const struct smtp_service *svc,
     const struct dest *d)
 {

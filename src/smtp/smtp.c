@@ -14,19 +14,23 @@ static struct smtp_service *compile(struct service *s, struct problems *problems
 {
 	struct smtp_service *svc = xcalloc(1, sizeof(*svc));
 	const struct view *v = s->view;
-	const char *kept = lmtp ? view_str(v, lmtp_connection_cache_destinations) : view_str(v, smtp_connection_cache_destinations);
+	const char *kept =
+	    lmtp ? view_str(v, lmtp_connection_cache_destinations) : view_str(v, smtp_connection_cache_destinations);
 
 	svc->service = s;
 	TAILQ_INIT(&svc->parked);
 	params_load(&svc->p, v, lmtp);
 	source_address(&svc->bind4, AF_INET, lmtp ? "lmtp_bind_address" : "smtp_bind_address",
-	    lmtp ? view_str(v, lmtp_bind_address) : view_str(v, smtp_bind_address), view_str(v, inet_interfaces), problems);
+	    lmtp ? view_str(v, lmtp_bind_address) : view_str(v, smtp_bind_address), view_str(v, inet_interfaces),
+	    problems);
 	source_address(&svc->bind6, AF_INET6, lmtp ? "lmtp_bind_address6" : "smtp_bind_address6",
-	    lmtp ? view_str(v, lmtp_bind_address6) : view_str(v, smtp_bind_address6), view_str(v, inet_interfaces), problems);
+	    lmtp ? view_str(v, lmtp_bind_address6) : view_str(v, smtp_bind_address6), view_str(v, inet_interfaces),
+	    problems);
 	ports_load(&svc->ports, "/etc/services");
 	if (*kept != '\0')
 		svc->cache_dest = match_list_new(generation_tables(s->generation), MATCH_STRING,
-		    lmtp ? "lmtp_connection_cache_destinations" : "smtp_connection_cache_destinations", kept, false, problems);
+		    lmtp ? "lmtp_connection_cache_destinations" : "smtp_connection_cache_destinations", kept, false,
+		    problems);
 	if (lmtp) {
 		svc->discard_maps = maps_of(s, "lmtp_discard_lhlo_keyword_address_maps",
 		    view_str(v, lmtp_discard_lhlo_keyword_address_maps), problems);

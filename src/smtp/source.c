@@ -59,8 +59,8 @@ static void only_listener(struct sockaddr_storage *out, const char *interfaces, 
 		*out = last;
 }
 
-void source_address(struct sockaddr_storage *out, int family, const char *param, const char *text, const char *interfaces,
-    struct problems *problems)
+void source_address(struct sockaddr_storage *out, int family, const char *param, const char *text,
+    const char *interfaces, struct problems *problems)
 {
 	struct addrinfo *list;
 

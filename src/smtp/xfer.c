@@ -19,7 +19,8 @@ static const char *const verb_where[] = {	/* by enum verb: "while ..." */
 	"sending DATA command", "sending end of data -- message may be sent more than once",
 };
 static const char *const verb_name[] = {	/* by enum verb: "in reply to ..." */
-	"XFORWARD command", "XFORWARD command", "MAIL FROM command", "RCPT TO command", "DATA command", "end of DATA command",
+	"XFORWARD command", "XFORWARD command", "MAIL FROM command", "RCPT TO command", "DATA command",
+	"end of DATA command",
 };
 
 static int64_t verb_ms(const struct attempt *a)
@@ -57,10 +58,11 @@ static void said(struct attempt *a, enum verb verb)
 	struct reply *r = &a->conn->reply;
 
 	reply_flatten(r);
-	why_set(a, r->dsn, r, "host %s said: %s (in reply to %s)", a->conn->namaddr, buf_str(&r->text), verb_name[verb]);
+	why_set(
+	    a, r->dsn, r, "host %s said: %s (in reply to %s)", a->conn->namaddr, buf_str(&r->text), verb_name[verb]);
 }
 
-/* ---- before the first command ----------------------------------------------------------------------- */
+/* ---- before the first command ----------------------------------------------------------------------------------- */
 /* Do sender, recipients or headers really need SMTPUTF8? (RFC 6531 §3.2: such a message goes nowhere else.) */
 static bool needs_smtputf8(const struct attempt *a)
 {
@@ -83,13 +85,14 @@ static bool obstacle(struct attempt *a)
 	struct conn *c = a->conn;
 
 	if (p->sasl && (c->features & (FEAT_AUTH | FEAT_STARTTLS))) {
-		why_set(a, "4.7.0", NULL, "SASL authentication with server %s is configured, but not available", c->namaddr);
+		why_set(a, "4.7.0", NULL, "SASL authentication with server %s is configured, but not available",
+		    c->namaddr);
 		fail_all(a, true);
 		return true;
 	}
 	if (c->size_limit > 0 && c->size_limit < a->d->msg->size) {
-		why_set(a, "5.3.4", NULL, "message size %lld exceeds size limit %lld of server %s", (long long)a->d->msg->size,
-		    (long long)c->size_limit, c->namaddr);
+		why_set(a, "5.3.4", NULL, "message size %lld exceeds size limit %lld of server %s",
+		    (long long)a->d->msg->size, (long long)c->size_limit, c->namaddr);
 	} else if (!(c->features & FEAT_SMTPUTF8) && needs_smtputf8(a)) {
 		why_set(a, "5.6.7", NULL, "SMTPUTF8 is required, but was not offered by host %s", c->namaddr);
 	} else {
@@ -115,7 +118,7 @@ void xfer_begin(struct attempt *a)
 	attempt_enter(a, ST_COMMANDS);
 }
 
-/* ---- sending ------------------------------------------------------------------------------------------- */
+/* ---- sending ---------------------------------------------------------------------------------------------------- */
 /* The verb after v; RCPT repeats while cursor shows recipients left. */
 static enum verb verb_next(const struct attempt *a, enum verb v, unsigned cursor)
 {
@@ -162,7 +165,7 @@ static void send_more(struct attempt *a)
 	}
 }
 
-/* ---- answers --------------------------------------------------------------------------------------------- */
+/* ---- answers ---------------------------------------------------------------------------------------------------- */
 static void rcpt_answered(struct attempt *a)
 {
 	struct reply *r = &a->conn->reply;
@@ -275,7 +278,7 @@ static bool commands_step(struct attempt *a)
 	return true;
 }
 
-/* ---- content ------------------------------------------------------------------------------------------------ */
+/* ---- content ---------------------------------------------------------------------------------------------------- */
 static void body_failed(struct attempt *a)
 {
 	const char *error = body_error(a->body);
@@ -300,7 +303,8 @@ static bool body_step(struct attempt *a)
 		a->body = body_new(a);
 		a->body_queued = SIZE_MAX;
 		if (a->svc->p.per_request_deadline)
-			stream_deadline(c->stream, a->svc->p.data_xfer_ms + a->d->msg->size * 1000 / a->svc->p.min_data_rate);
+			stream_deadline(
+			    c->stream, a->svc->p.data_xfer_ms + a->d->msg->size * 1000 / a->svc->p.min_data_rate);
 	}
 	b = body_poll(a->body);
 	if (b == BODY_FAILED) {
@@ -351,7 +355,7 @@ static bool pause_step(struct attempt *a)
 	return true;
 }
 
-/* ---- the answer to the dot ------------------------------------------------------------------------------------- */
+/* ---- the answer to the dot -------------------------------------------------------------------------------------- */
 static void dot_answered_smtp(struct attempt *a)
 {
 	struct reply *r = &a->conn->reply;

@@ -1,5 +1,5 @@
-/* What a server may say, from the greeting to the answer to QUIT: the first byte chooses what is sent, the rest is the server's
- * whole part of the conversation. Every recipient must have an outcome in the end, once. */
+/* What a server may say, from the greeting to the answer to QUIT: the first byte chooses what is sent, the rest is the
+ * server's whole part of the conversation. Every recipient must have an outcome in the end, once. */
 #include "smtp/client.h"
 #include <postrider/clock.h>
 #include <postrider/dns.h>
@@ -87,7 +87,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	rewrite_init();
 	smtp_init();
 	ASSERT(mkdtemp(dir) != NULL);
-	write_file(dir, "main.cf", "compatibility_level = 3.6\nmyhostname = mx.example.com\ninet_interfaces = 127.0.0.1\n"
+	write_file(dir, "main.cf",
+	    "compatibility_level = 3.6\nmyhostname = mx.example.com\ninet_interfaces = 127.0.0.1\n"
 	    "smtp_send_xforward_command = yes\nsmtp_connection_cache_on_demand = yes\n");
 	write_file(dir, "master.cf", "smtp unix - - n - - smtp\n");
 	g = generation_load(dir, NULL, &problems);
@@ -100,7 +101,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 static struct message *make(unsigned flags)
 {
-	static const char header[] = "MIME-Version: 1.0\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: 8bit\r\n";
+	static const char header[] =
+	    "MIME-Version: 1.0\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: 8bit\r\n";
 	struct message *m = message_new(store_new_id(), false);
 
 	m->sender = arena_strdup(&m->arena, "s@x.test");
@@ -146,7 +148,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	current = &d;
 	done = false;
 	task_init(&delivery_task, "fuzz", run);
-	d.msg = make((data[0] & 1 ? MSG_8BIT : 0) | (data[0] & 2 ? MSG_SMTPUTF8 : 0) | (data[0] & 4 ? MSG_TRACE_VERIFY : 0));
+	d.msg = make(
+	    (data[0] & 1 ? MSG_8BIT : 0) | (data[0] & 2 ? MSG_SMTPUTF8 : 0) | (data[0] & 4 ? MSG_TRACE_VERIFY : 0));
 	d.service = service_ref(service);
 	d.transport = "smtp";
 	d.nexthop = "x.test";

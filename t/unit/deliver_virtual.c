@@ -7,7 +7,8 @@
 #include <sys/stat.h>
 
 #define HEADER	"Subject: test\r\nFrom: a@good.test\r\n"
-#define MASTER	"virtual unix - n n - - virtual\nerror unix - - n - - error\nretry unix - - n - - error\ndiscard unix - - n - - discard\n" \
+#define MASTER	"virtual unix - n n - - virtual\nerror unix - - n - - error\nretry unix - - n - - error\n" \
+		"discard unix - - n - - discard\n" \
 		"local unix - n n - - local\n"
 
 static char path[512];
@@ -21,7 +22,8 @@ static struct service *virtual_service(const char *more)
 		str_copy(test_dir, "/tmp/deliver-unit.XXXXXX", sizeof(test_dir));
 		ASSERT(mkdtemp(test_dir) != NULL);
 	}
-	buf_addf(&text, "virtual_mailbox_base = %s/mail\nvirtual_minimum_uid = 1\nrecipient_delimiter = +\n%s", test_dir, more);
+	buf_addf(&text, "virtual_mailbox_base = %s/mail\nvirtual_minimum_uid = 1\nrecipient_delimiter = +\n%s",
+	    test_dir, more);
 	s = service_with(buf_str(&text), MASTER, "virtual");
 	buf_release(&text);
 	return s;
@@ -49,8 +51,8 @@ static char *only_file(const char *dir)
 		struct stat st;
 
 		ok(stat(name, &st) == 0 && (st.st_mode & 0777) == 0600, "the file is the owner's alone");
-		ok(strstr(e->d_name, ".V") != NULL && strchr(strstr(e->d_name, ".V"), 'M') != NULL, "its name is of the form Postfix gives: %s",
-		    e->d_name);
+		ok(strstr(e->d_name, ".V") != NULL && strchr(strstr(e->d_name, ".V"), 'M') != NULL,
+		    "its name is of the form Postfix gives: %s", e->d_name);
 	}
 	if (d != NULL)
 		closedir(d);
@@ -66,12 +68,19 @@ static void test_maildir(void)
 	struct stat st;
 	char *text;
 
-	deliver(s, "v.test", message_make("x y@good.test", HEADER, "hello\r\n.dot\r\nb\rare\r\nend", "u@v.test", "w+ext@v.test", NULL), false);
-	is_str(buf_str(&events), "u@v.test sent 2.0.0 virtual (delivered to maildir)\nw+ext@v.test sent 2.0.0 virtual (delivered to maildir)\n",
+	deliver(s, "v.test",
+	    message_make("x y@good.test", HEADER, "hello\r\n.dot\r\nb\rare\r\nend", "u@v.test", "w+ext@v.test", NULL),
+	    false);
+	is_str(buf_str(&events),
+	    "u@v.test sent 2.0.0 virtual (delivered to maildir)\nw+ext@v.test sent 2.0.0 virtual (delivered to "
+	    "maildir)\n",
 	    "two mailboxes");
 	text = only_file("a/b/new");
-	is_str(text, "Return-Path: <\"x y\"@good.test>\nX-Original-To: u@v.test\nDelivered-To: u@v.test\nSubject: test\nFrom: a@good.test\n\n"
-	    "hello\n.dot\nb\rare\nend", "headers in front, LF line ends");
+	is_str(text,
+	    "Return-Path: <\"x y\"@good.test>\nX-Original-To: u@v.test\nDelivered-To: u@v.test\nSubject: test\nFrom: "
+	    "a@good.test\n\n"
+	    "hello\n.dot\nb\rare\nend",
+	    "headers in front, LF line ends");
 	free(text);
 	text = only_file("w/new");
 	ok(text != NULL && strstr(text, "Delivered-To: w+ext@v.test\n") != NULL, "found without its extension");
@@ -80,12 +89,14 @@ static void test_maildir(void)
 	snprintf(path, sizeof(path), "%s/mail/a/b/cur", test_dir);
 	ok(stat(path, &st) == 0 && (st.st_mode & 0777) == 0700, "directories are made, mode 0700");
 	deliver(s, "v.test", message_make("", HEADER, "x\r\n", "nobody@V.test", NULL), false);
-	is_str(buf_str(&events), "nobody@V.test bounced 5.1.1 virtual (unknown user: \"nobody@v.test\")\n", "unknown user");
+	is_str(buf_str(&events), "nobody@V.test bounced 5.1.1 virtual (unknown user: \"nobody@v.test\")\n",
+	    "unknown user");
 }
 
 static void test_paths(void)
 {
-	struct service *s = virtual_service("virtual_mailbox_maps = inline:{up@v.test=../out/, mid@v.test=a/../../out/, link@v.test=evil/x/, "
+	struct service *s = virtual_service(
+	    "virtual_mailbox_maps = inline:{up@v.test=../out/, mid@v.test=a/../../out/, link@v.test=evil/x/, "
 	    "mbox@v.test=m, file@v.test=plain/x/, long@v.test=ok..fine/}\n");
 	char target[128];
 	FILE *plain;
@@ -97,12 +108,15 @@ static void test_paths(void)
 	snprintf(path, sizeof(path), "%s/mail/plain", test_dir);
 	ok((plain = fopen(path, "w")) != NULL && fclose(plain) == 0, "a file");
 	for (int i = 0; i < 2; i++) {
-		deliver(s, "v.test", message_make("", HEADER, "x\r\n", i == 0 ? "up@v.test" : "mid@v.test", NULL), false);
-		ok(strstr(buf_str(&events), "deferred 4.3.5 virtual (mail system configuration error)") != NULL, "no way up");
+		deliver(
+		    s, "v.test", message_make("", HEADER, "x\r\n", i == 0 ? "up@v.test" : "mid@v.test", NULL), false);
+		ok(strstr(buf_str(&events), "deferred 4.3.5 virtual (mail system configuration error)") != NULL,
+		    "no way up");
 	}
 	if (geteuid() == 0) {
 		deliver(s, "v.test", message_make("", HEADER, "x\r\n", "link@v.test", NULL), false);
-		ok(strstr(buf_str(&events), "link@v.test deferred 4.2.0 virtual (maildir delivery failed: create maildir file") != NULL,
+		ok(strstr(buf_str(&events),
+		       "link@v.test deferred 4.2.0 virtual (maildir delivery failed: create maildir file") != NULL,
 		    "not along somebody's link: %s", buf_str(&events));
 		snprintf(target, sizeof(target), "%s/outside/x", test_dir);
 		ok(access(target, F_OK) != 0, "nothing was made there");
@@ -117,17 +131,21 @@ static void test_paths(void)
 
 static void test_owners(void)
 {
-	struct service *s = virtual_service("virtual_mailbox_maps = static:o/\nvirtual_uid_maps = inline:{low@v.test=5, me@v.test=500}\n"
+	struct service *s = virtual_service(
+	    "virtual_mailbox_maps = static:o/\nvirtual_uid_maps = inline:{low@v.test=5, me@v.test=500}\n"
 	    "virtual_gid_maps = static:500\nvirtual_minimum_uid = 100\n");
 
 	deliver_set_privileged(false);
 	deliver(s, "v.test", message_make("", HEADER, "x\r\n", "low@v.test", "none@v.test", "me@v.test", NULL), false);
-	is_str(buf_str(&events), "low@v.test deferred 4.3.5 virtual (mail system configuration error)\n"
-	    "none@v.test deferred 4.3.5 virtual (mail system configuration error)\nme@v.test sent 2.0.0 virtual (delivered to maildir)\n",
+	is_str(buf_str(&events),
+	    "low@v.test deferred 4.3.5 virtual (mail system configuration error)\n"
+	    "none@v.test deferred 4.3.5 virtual (mail system configuration error)\nme@v.test sent 2.0.0 virtual "
+	    "(delivered to maildir)\n",
 	    "Postfix's rules for owners hold");
 	deliver_set_privileged(true);
 	deliver(s, "v.test", message_make("", HEADER, "x\r\n", "me@v.test", NULL), false);
-	is_str(buf_str(&events), "me@v.test deferred 4.3.5 virtual (delivery as uid 500 is not available in this version)\n",
+	is_str(buf_str(&events),
+	    "me@v.test deferred 4.3.5 virtual (delivery as uid 500 is not available in this version)\n",
 	    "another uid's mailbox is not ours to make");
 	deliver_set_privileged(false);
 }
@@ -135,7 +153,8 @@ static void test_owners(void)
 /* A limit, a body over many chunks, and many deliveries at once. */
 static void test_sizes(void)
 {
-	struct service *s = virtual_service("virtual_mailbox_maps = inline:{u@v.test=size/}\nvirtual_mailbox_limit = 20000\nmessage_size_limit = 20000\n");
+	struct service *s = virtual_service("virtual_mailbox_maps = inline:{u@v.test=size/}\nvirtual_mailbox_limit = "
+					    "20000\nmessage_size_limit = 20000\n");
 	struct test_delivery *t[40];
 	struct buf body = { 0 };
 	unsigned done = 0;
@@ -150,7 +169,9 @@ static void test_sizes(void)
 	for (int i = 0; i < 2000; i++)
 		buf_addf(&body, "line %d\r\n", i);
 	deliver(s, "v.test", message_make("", HEADER, buf_str(&body), "u@v.test", NULL), false);
-	is_str(buf_str(&events), "u@v.test bounced 5.2.2 virtual (maildir delivery failed: error writing message: File too large)\n", "the limit");
+	is_str(buf_str(&events),
+	    "u@v.test bounced 5.2.2 virtual (maildir delivery failed: error writing message: File too large)\n",
+	    "the limit");
 	ok(only_file("size/tmp") == NULL, "what was begun is removed");
 	for (unsigned i = 0; i < NELEM(t); i++)
 		t[i] = delivery_make(s, "v.test", message_make("", HEADER, "x\r\n", "u@v.test", NULL));

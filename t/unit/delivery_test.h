@@ -85,8 +85,9 @@ static struct service *service_with(const char *main_cf, const char *master_cf, 
 		str_copy(test_dir, "/tmp/smtp-unit.XXXXXX", sizeof(test_dir));
 		ASSERT(mkdtemp(test_dir) != NULL);
 	}
-	buf_addf(&text, "compatibility_level = 3.6\nmyhostname = mx.example.com\nqueue_directory = %s\ndata_directory = %s\n%s", test_dir,
-	    test_dir, main_cf);
+	buf_addf(&text,
+	    "compatibility_level = 3.6\nmyhostname = mx.example.com\nqueue_directory = %s\ndata_directory = %s\n%s",
+	    test_dir, test_dir, main_cf);
 	write_file("main.cf", buf_str(&text));
 	buf_release(&text);
 	write_file("master.cf", master_cf);
@@ -101,7 +102,7 @@ static struct service *service_with(const char *main_cf, const char *master_cf, 
 	return service_transport(test_generation, transport);
 }
 
-/* ---- deliveries ---------------------------------------------------------------------------------------------------- */
+/* ---- deliveries ---------------------------------------------------------------------------- */
 struct test_delivery {
 	struct delivery	 d;
 	struct task	 task;

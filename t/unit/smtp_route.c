@@ -4,21 +4,40 @@
 #include "dns_server.h"
 #include <postrider/smtp.h>
 
-static const struct record { const char *name; int type; const char *value; int pref; } zone[] = {
-	{ "two.test", 15, "mx1.test", 10 }, { "two.test", 15, "mx2.test", 10 }, { "two.test", 15, "backup.test", 20 },
-	{ "mx1.test", 1, "192.0.2.11", 0 }, { "mx1.test", 28, "2001:db8::11", 0 }, { "mx2.test", 1, "192.0.2.12", 0 },
-	{ "backup.test", 1, "192.0.2.20", 0 },
-	{ "null.test", 15, "", 0 },
-	{ "plain.test", 1, "192.0.2.30", 0 },
-	{ "self.test", 15, "us.test", 10 }, { "self.test", 15, "backup.test", 20 }, { "us.test", 1, "127.0.0.1", 0 },
-	{ "second.test", 15, "mx1.test", 10 }, { "second.test", 15, "us.test", 20 }, { "second.test", 15, "backup.test", 20 },
-	{ "lost.test", 15, "nowhere.test", 10 }, { "lost.test", 15, "us.test", 20 },
-	{ "half.test", 15, "nowhere.test", 10 }, { "half.test", 15, "mx2.test", 20 },
-	{ "none.test", 15, "nowhere.test", 10 }, { "soft.test", 15, "fail.test", 5 }, { "soft.test", 15, "nowhere.test", 10 },
-	{ "fail.test", 0, "", 0 },
-	{ "many.test", 15, "m4.test", 1 }, { "m4.test", 1, "10.0.0.1", 0 }, { "m4.test", 1, "10.0.0.2", 0 }, { "m4.test", 1, "10.0.0.3", 0 },
-	{ "m4.test", 1, "10.0.0.4", 0 }, { "m4.test", 1, "10.0.0.5", 0 }, { "m4.test", 28, "2001:db8::1", 0 }, { "m4.test", 28, "2001:db8::2", 0 },
-	{ "m4.test", 28, "2001:db8::3", 0 },
+static const struct record { const char *name; int type; const char *value; int pref;
+} zone[] = {
+    {"two.test", 15, "mx1.test", 10},
+    {"two.test", 15, "mx2.test", 10},
+    {"two.test", 15, "backup.test", 20},
+    {"mx1.test", 1, "192.0.2.11", 0},
+    {"mx1.test", 28, "2001:db8::11", 0},
+    {"mx2.test", 1, "192.0.2.12", 0},
+    {"backup.test", 1, "192.0.2.20", 0},
+    {"null.test", 15, "", 0},
+    {"plain.test", 1, "192.0.2.30", 0},
+    {"self.test", 15, "us.test", 10},
+    {"self.test", 15, "backup.test", 20},
+    {"us.test", 1, "127.0.0.1", 0},
+    {"second.test", 15, "mx1.test", 10},
+    {"second.test", 15, "us.test", 20},
+    {"second.test", 15, "backup.test", 20},
+    {"lost.test", 15, "nowhere.test", 10},
+    {"lost.test", 15, "us.test", 20},
+    {"half.test", 15, "nowhere.test", 10},
+    {"half.test", 15, "mx2.test", 20},
+    {"none.test", 15, "nowhere.test", 10},
+    {"soft.test", 15, "fail.test", 5},
+    {"soft.test", 15, "nowhere.test", 10},
+    {"fail.test", 0, "", 0},
+    {"many.test", 15, "m4.test", 1},
+    {"m4.test", 1, "10.0.0.1", 0},
+    {"m4.test", 1, "10.0.0.2", 0},
+    {"m4.test", 1, "10.0.0.3", 0},
+    {"m4.test", 1, "10.0.0.4", 0},
+    {"m4.test", 1, "10.0.0.5", 0},
+    {"m4.test", 28, "2001:db8::1", 0},
+    {"m4.test", 28, "2001:db8::2", 0},
+    {"m4.test", 28, "2001:db8::3", 0},
 };
 static int dns_fd;
 static struct smtp_service *svc;
@@ -130,16 +149,22 @@ static void test_order(void)
 	}
 	ok(first1 && first2 && v6_first, "equal preference: in random order, both protocols");
 	is_str(routed("plain.test", 25), "plain.test[192.0.2.30]/0", "no MX: the domain's own address");
-	is_str(routed("[two.test]", 25), "5.4.4 Host or domain name not found. Name service error for name=two.test type=AAAA: Host found but no data "
-	    "record of requested type", "in brackets: no MX look-up");
+	is_str(routed("[two.test]", 25),
+	    "5.4.4 Host or domain name not found. Name service error for name=two.test type=AAAA: Host found but no "
+	    "data "
+	    "record of requested type",
+	    "in brackets: no MX look-up");
 	is_str(routed("[192.0.2.99]", 25), "192.0.2.99[192.0.2.99]/0", "an address");
 	use("inet_interfaces = 127.0.0.1\nsmtp_randomize_addresses = no\nsmtp_address_preference = ipv6\n");
 	ok(strncmp(routed("two.test", 25), "mx1.test[2001:db8::11]/10 ", 26) == 0, "IPv6 preferred");
-	use("inet_interfaces = 127.0.0.1\nsmtp_randomize_addresses = no\nsmtp_address_preference = ipv4\nsmtp_mx_address_limit = 5\n");
-	is_str(routed("many.test", 25), "m4.test[10.0.0.1]/1 m4.test[10.0.0.2]/1 m4.test[10.0.0.3]/1 m4.test[2001:db8::1]/1 m4.test[2001:db8::2]/1",
+	use("inet_interfaces = 127.0.0.1\nsmtp_randomize_addresses = no\nsmtp_address_preference = "
+	    "ipv4\nsmtp_mx_address_limit = 5\n");
+	is_str(routed("many.test", 25),
+	    "m4.test[10.0.0.1]/1 m4.test[10.0.0.2]/1 m4.test[10.0.0.3]/1 m4.test[2001:db8::1]/1 m4.test[2001:db8::2]/1",
 	    "both protocols get their share of the limit");
 	use("inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nsmtp_randomize_addresses = no\n");
-	is_str(routed("two.test", 25), "mx1.test[192.0.2.11]/10 mx2.test[192.0.2.12]/10 backup.test[192.0.2.20]/20", "IPv4 only");
+	is_str(routed("two.test", 25), "mx1.test[192.0.2.11]/10 mx2.test[192.0.2.12]/10 backup.test[192.0.2.20]/20",
+	    "IPv4 only");
 }
 
 static void test_self(void)
@@ -149,7 +174,8 @@ static void test_self(void)
 	is_str(routed("self.test", 25), "5.4.6 mail for self.test loops back to myself", "we are the best MX");
 	ok(strstr(routed("second.test", 25), "mx1.test") != NULL && strstr(routed("second.test", 25), "backup") == NULL,
 	    "we are a backup: only what is better");
-	is_str(routed("lost.test", 25), "4.4.4 unable to find primary relay for lost.test", "the better ones have no address");
+	is_str(routed("lost.test", 25), "4.4.4 unable to find primary relay for lost.test",
+	    "the better ones have no address");
 	is_str(routed("[127.0.0.1]", 25), "5.4.6 mail for 127.0.0.1 loops back to myself", "our address");
 	is_str(routed("[127.0.0.1]", 26), "127.0.0.1[127.0.0.1]/0", "another port is somebody else");
 }
@@ -157,12 +183,17 @@ static void test_self(void)
 static void test_failures(void)
 {
 	is_str(routed("half.test", 25), "mx2.test[192.0.2.12]/20", "one host with an address is enough");
-	is_str(routed("none.test", 25), "5.4.4 Host or domain name not found. Name service error for name=nowhere.test type=AAAA: Host not found",
+	is_str(routed("none.test", 25),
+	    "5.4.4 Host or domain name not found. Name service error for name=nowhere.test type=AAAA: Host not found",
 	    "no host has one");
-	ok(strncmp(routed("soft.test", 25), "4.4.4 ", 6) == 0, "a temporary failure outweighs a final one: %s", routed("soft.test", 25));
-	is_str(routed("fail.test", 25), "4.4.3 Host or domain name not found. Name service error for name=fail.test type=MX: Host not found, try again",
+	ok(strncmp(routed("soft.test", 25), "4.4.4 ", 6) == 0, "a temporary failure outweighs a final one: %s",
+	    routed("soft.test", 25));
+	is_str(routed("fail.test", 25),
+	    "4.4.3 Host or domain name not found. Name service error for name=fail.test type=MX: Host not found, try "
+	    "again",
 	    "servers in trouble");
-	is_str(routed("absent.test", 25), "5.4.4 Host or domain name not found. Name service error for name=absent.test type=AAAA: Host not found",
+	is_str(routed("absent.test", 25),
+	    "5.4.4 Host or domain name not found. Name service error for name=absent.test type=AAAA: Host not found",
 	    "no such domain");
 	use("inet_interfaces = 127.0.0.1\nsmtp_defer_if_no_mx_address_found = yes\nignore_mx_lookup_error = yes\n");
 	ok(strncmp(routed("none.test", 25), "4.4.4 ", 6) == 0, "smtp_defer_if_no_mx_address_found");
@@ -178,7 +209,8 @@ int main(void)
 	pthread_t thread;
 
 	dns_fd = socket(AF_INET, SOCK_DGRAM, 0);
-	ASSERT(bind(dns_fd, (struct sockaddr *)&in, sizeof(in)) == 0 && getsockname(dns_fd, (struct sockaddr *)&in, &len) == 0);
+	ASSERT(bind(dns_fd, (struct sockaddr *)&in, sizeof(in)) == 0 &&
+	       getsockname(dns_fd, (struct sockaddr *)&in, &len) == 0);
 	pthread_create(&thread, NULL, dns_main, NULL);
 	test_begin();
 	snprintf(server, sizeof(server), "127.0.0.1:%d", ntohs(in.sin_port));

@@ -47,7 +47,8 @@ static void one(struct service *s, const char *script, const char *outcome, cons
 static void test_plain(struct service *s)
 {
 	struct peer p;
-	struct message *m = message_make("s@good.test", HEADER, "hello\r\n.dot\r\n..two\r\n", "u@x.test", "v w@x.test", NULL);
+	struct message *m =
+	    message_make("s@good.test", HEADER, "hello\r\n.dot\r\n..two\r\n", "u@x.test", "v w@x.test", NULL);
 
 	m->rcpt[0].notify = DSN_SUCCESS | DSN_DELAY;
 	m->dsn_envid = arena_strdup(&m->arena, "a+b");
@@ -57,7 +58,8 @@ static void test_plain(struct service *s)
 	    "< 250 2.0.0 stored\n> QUIT\n");
 	deliver(s, hop, m, false);
 	peer_stop(&p);
-	expect(&p, "u@x.test sent 2.0.0 %R (250 2.0.0 stored)\nv w@x.test sent 2.0.0 %R (250 2.0.0 stored)\n", "two recipients");
+	expect(&p, "u@x.test sent 2.0.0 %R (250 2.0.0 stored)\nv w@x.test sent 2.0.0 %R (250 2.0.0 stored)\n",
+	    "two recipients");
 	snprintf(want, sizeof(want), "EHLO mx.example.com\r\n"
 	    "MAIL FROM:<s@good.test> SIZE=%zu BODY=8BITMIME ENVID=a+2Bb RET=HDRS\r\n"
 	    "RCPT TO:<u@x.test> ORCPT=rfc822;u@x.test NOTIFY=SUCCESS,DELAY\r\n"
@@ -69,47 +71,75 @@ static void test_plain(struct service *s)
 
 static void test_failures(struct service *s)
 {
-	one(s, "close\n", "u@x.test deferred 4.4.2 %R (lost connection with 127.0.0.1[127.0.0.1] while receiving the initial "
-	    "server greeting)\n", "no greeting");
-	one(s, "< 554 5.7.1 no\n> QUIT\n", "u@x.test deferred 4.7.1 %R (host 127.0.0.1[127.0.0.1] refused to talk to me: 554 5.7.1 no)\n",
+	one(s, "close\n",
+	    "u@x.test deferred 4.4.2 %R (lost connection with 127.0.0.1[127.0.0.1] while receiving the initial "
+	    "server greeting)\n",
+	    "no greeting");
+	one(s, "< 554 5.7.1 no\n> QUIT\n",
+	    "u@x.test deferred 4.7.1 %R (host 127.0.0.1[127.0.0.1] refused to talk to me: 554 5.7.1 no)\n",
 	    "greeting 554 is temporary");
 	one(s, "< 220 x\n> EHLO\n< 500 what\n> HELO\n< 550 5.7.1 away\n> QUIT\n",
-	    "u@x.test bounced 5.7.1 %R (host 127.0.0.1[127.0.0.1] refused to talk to me: 550 5.7.1 away)\n", "HELO refused");
-	one(s, "< 220 x\n> EHLO\nclose\n", "u@x.test deferred 4.4.2 %R (lost connection with 127.0.0.1[127.0.0.1] while performing the "
-	    "EHLO handshake)\n", "gone at EHLO");
+	    "u@x.test bounced 5.7.1 %R (host 127.0.0.1[127.0.0.1] refused to talk to me: 550 5.7.1 away)\n",
+	    "HELO refused");
+	one(s, "< 220 x\n> EHLO\nclose\n",
+	    "u@x.test deferred 4.4.2 %R (lost connection with 127.0.0.1[127.0.0.1] while performing the "
+	    "EHLO handshake)\n",
+	    "gone at EHLO");
 	one(s, HELLO "> MAIL\n> RCPT\n> DATA\n< 550 5.7.1 no sender\n< 503 no\n< 503 no\n> QUIT\n",
-	    "u@x.test bounced 5.7.1 %R (host 127.0.0.1[127.0.0.1] said: 550 5.7.1 no sender (in reply to MAIL FROM command))\n",
+	    "u@x.test bounced 5.7.1 %R (host 127.0.0.1[127.0.0.1] said: 550 5.7.1 no sender (in reply to MAIL FROM "
+	    "command))\n",
 	    "sender refused");
-	one(s, HELLO "> MAIL\n> RCPT\n> DATA\nclose\n", "u@x.test deferred 4.4.2 %R (lost connection with 127.0.0.1[127.0.0.1] while "
-	    "sending MAIL FROM)\n", "gone at MAIL");
-	one(s, HELLO "> MAIL\n> RCPT\n> DATA\n< 250 ok\n< 450-4.2.0 one\n< 450 4.2.0 two\n< 354 go\n>.\n< 554 none\n> QUIT\n",
-	    "u@x.test deferred 4.2.0 %R (host 127.0.0.1[127.0.0.1] said: 450-4.2.0 one 450 4.2.0 two (in reply to RCPT TO command))\n",
+	one(s, HELLO "> MAIL\n> RCPT\n> DATA\nclose\n",
+	    "u@x.test deferred 4.4.2 %R (lost connection with 127.0.0.1[127.0.0.1] while "
+	    "sending MAIL FROM)\n",
+	    "gone at MAIL");
+	one(s,
+	    HELLO
+	    "> MAIL\n> RCPT\n> DATA\n< 250 ok\n< 450-4.2.0 one\n< 450 4.2.0 two\n< 354 go\n>.\n< 554 none\n> QUIT\n",
+	    "u@x.test deferred 4.2.0 %R (host 127.0.0.1[127.0.0.1] said: 450-4.2.0 one 450 4.2.0 two (in reply to RCPT "
+	    "TO command))\n",
 	    "only recipient deferred, DATA accepted all the same");
-	one(s, HELLO "> MAIL\n> RCPT\n> DATA\n< 250 ok\n< 250 ok\n< 250 2.0.0 weird\n> QUIT\n", "u@x.test bounced 5.5.0 %R (Protocol error: "
-	    "host 127.0.0.1[127.0.0.1] said: 250 2.0.0 weird (in reply to DATA command))\n", "DATA answered with 250");
-	one(s, HELLO "> MAIL\n> RCPT\n> DATA\n< 250 ok\n< 250 ok\n< 354 go\n>.\nclose\n", "u@x.test deferred 4.4.2 %R (lost connection with "
-	    "127.0.0.1[127.0.0.1] while sending end of data -- message may be sent more than once)\n", "gone after the dot");
-	one(s, HELLO "> MAIL\n> RCPT\n> DATA\n< 250 ok\n< 250 ok\n< 354 go\n>.\n< 554 5.6.0 bad\n> QUIT\n", "u@x.test bounced 5.6.0 %R (host "
-	    "127.0.0.1[127.0.0.1] said: 554 5.6.0 bad (in reply to end of DATA command))\n", "content refused");
-	one(s, GREET "< 250-sink\n< 250 SIZE 10\n> QUIT\n", "u@x.test bounced 5.3.4 %R (message size 41 exceeds size limit 10 of server "
-	    "127.0.0.1[127.0.0.1])\n", "too big");
-	one(s, "< 220 x\n> EHLO\n< 250 x\n> MAIL\n< 250 ok\n> RCPT\n< 550 5.1.1 no\n> QUIT\n", "u@x.test bounced 5.1.1 %R (host "
-	    "127.0.0.1[127.0.0.1] said: 550 5.1.1 no (in reply to RCPT TO command))\n", "without PIPELINING nothing follows a lost case");
-	one(s, "< 220 x\nsleep 10\n> EHLO\n< 250-x\nmute\n", "u@x.test deferred 4.4.2 %R (conversation with 127.0.0.1[127.0.0.1] timed "
-	    "out while performing the EHLO handshake)\n", "mute in mid-reply");
+	one(s, HELLO "> MAIL\n> RCPT\n> DATA\n< 250 ok\n< 250 ok\n< 250 2.0.0 weird\n> QUIT\n",
+	    "u@x.test bounced 5.5.0 %R (Protocol error: "
+	    "host 127.0.0.1[127.0.0.1] said: 250 2.0.0 weird (in reply to DATA command))\n",
+	    "DATA answered with 250");
+	one(s, HELLO "> MAIL\n> RCPT\n> DATA\n< 250 ok\n< 250 ok\n< 354 go\n>.\nclose\n",
+	    "u@x.test deferred 4.4.2 %R (lost connection with "
+	    "127.0.0.1[127.0.0.1] while sending end of data -- message may be sent more than once)\n",
+	    "gone after the dot");
+	one(s, HELLO "> MAIL\n> RCPT\n> DATA\n< 250 ok\n< 250 ok\n< 354 go\n>.\n< 554 5.6.0 bad\n> QUIT\n",
+	    "u@x.test bounced 5.6.0 %R (host "
+	    "127.0.0.1[127.0.0.1] said: 554 5.6.0 bad (in reply to end of DATA command))\n",
+	    "content refused");
+	one(s, GREET "< 250-sink\n< 250 SIZE 10\n> QUIT\n",
+	    "u@x.test bounced 5.3.4 %R (message size 41 exceeds size limit 10 of server "
+	    "127.0.0.1[127.0.0.1])\n",
+	    "too big");
+	one(s, "< 220 x\n> EHLO\n< 250 x\n> MAIL\n< 250 ok\n> RCPT\n< 550 5.1.1 no\n> QUIT\n",
+	    "u@x.test bounced 5.1.1 %R (host "
+	    "127.0.0.1[127.0.0.1] said: 550 5.1.1 no (in reply to RCPT TO command))\n",
+	    "without PIPELINING nothing follows a lost case");
+	one(s, "< 220 x\nsleep 10\n> EHLO\n< 250-x\nmute\n",
+	    "u@x.test deferred 4.4.2 %R (conversation with 127.0.0.1[127.0.0.1] timed "
+	    "out while performing the EHLO handshake)\n",
+	    "mute in mid-reply");
 }
 
 static void test_partial(struct service *s)
 {
 	struct peer p;
 
-	begin(&p, HELLO "> MAIL\n> RCPT TO:<a@\n> RCPT TO:<b@\n> RCPT TO:<c@\n> DATA\n< 250 ok\n< 250 ok\n< 550 5.1.1 no\n< 450 4.2.1 full\n"
-	    "< 354 go\n>.\n< 250 2.0.0 id 7\n> QUIT\n");
+	begin(&p, HELLO "> MAIL\n> RCPT TO:<a@\n> RCPT TO:<b@\n> RCPT TO:<c@\n> DATA\n< 250 ok\n< 250 ok\n< 550 5.1.1 "
+			"no\n< 450 4.2.1 full\n"
+			"< 354 go\n>.\n< 250 2.0.0 id 7\n> QUIT\n");
 	deliver(s, hop, message_make("", HEADER, "x\r\n", "a@x.test", "b@x.test", "c@x.test", NULL), false);
 	peer_stop(&p);
-	expect(&p, "b@x.test bounced 5.1.1 %R (host 127.0.0.1[127.0.0.1] said: 550 5.1.1 no (in reply to RCPT TO command))\n"
-	    "c@x.test deferred 4.2.1 %R (host 127.0.0.1[127.0.0.1] said: 450 4.2.1 full (in reply to RCPT TO command))\n"
-	    "a@x.test sent 2.0.0 %R (250 2.0.0 id 7)\n", "each recipient has its own fate");
+	expect(&p,
+	    "b@x.test bounced 5.1.1 %R (host 127.0.0.1[127.0.0.1] said: 550 5.1.1 no (in reply to RCPT TO command))\n"
+	    "c@x.test deferred 4.2.1 %R (host 127.0.0.1[127.0.0.1] said: 450 4.2.1 full (in reply to RCPT TO "
+	    "command))\n"
+	    "a@x.test sent 2.0.0 %R (250 2.0.0 id 7)\n",
+	    "each recipient has its own fate");
 	buf_release(&p.heard);
 }
 
@@ -118,8 +148,10 @@ static void test_second_server(struct service *s)
 	struct peer p, q;
 	char both[128];
 
-	begin(&p, HELLO "> MAIL\n> RCPT TO:<a@\n> RCPT TO:<b@\n> DATA\n< 250 ok\n< 450 4.2.1 later\n< 250 ok\n< 354 go\n>.\n< 250 ok\n> QUIT\n");
-	begin(&q, HELLO "> MAIL\n> RCPT TO:<a@\n> DATA\n< 250 ok\n< 250 ok\n< 354 go\n>.\n< 250 2.0.0 second\n> QUIT\n");
+	begin(&p, HELLO "> MAIL\n> RCPT TO:<a@\n> RCPT TO:<b@\n> DATA\n< 250 ok\n< 450 4.2.1 later\n< 250 ok\n< 354 "
+			"go\n>.\n< 250 ok\n> QUIT\n");
+	begin(
+	    &q, HELLO "> MAIL\n> RCPT TO:<a@\n> DATA\n< 250 ok\n< 250 ok\n< 354 go\n>.\n< 250 2.0.0 second\n> QUIT\n");
 	snprintf(both, sizeof(both), "[127.0.0.1]:%d, [127.0.0.1]:%d", p.port, q.port);
 	deliver(s, both, message_make("s@x.test", HEADER, "x\r\n", "a@x.test", "b@x.test", NULL), false);
 	peer_stop(&p);
@@ -155,9 +187,12 @@ static void test_reuse(struct service *s)
 	is_int((int)after.cached, 0, "none is left behind");
 	buf_release(&p.heard);
 
-	begin(&p, HELLO "> MAIL\n> RCPT\n> DATA\n< 250 ok\n< 550 5.1.1 no\n< 554 no\n> RSET\n< 250 ok\n" MAILED "> QUIT\n");
+	begin(&p,
+	    HELLO "> MAIL\n> RCPT\n> DATA\n< 250 ok\n< 550 5.1.1 no\n< 554 no\n> RSET\n< 250 ok\n" MAILED "> QUIT\n");
 	send_one(s, true);
-	expect(&p, "u@x.test bounced 5.1.1 %R (host 127.0.0.1[127.0.0.1] said: 550 5.1.1 no (in reply to RCPT TO command))\n", "refused");
+	expect(&p,
+	    "u@x.test bounced 5.1.1 %R (host 127.0.0.1[127.0.0.1] said: 550 5.1.1 no (in reply to RCPT TO command))\n",
+	    "refused");
 	pump(50);
 	smtp_stats(&after);
 	is_int((int)after.cached, 1, "reset, and kept");
@@ -226,7 +261,8 @@ static void test_lines(struct service *s)
 		buf_adds(&out, "...\r\n");
 	buf_adds(&out, "no end\r\n.\r\nQUIT\r\n");
 	start = strstr(buf_str(&p.heard), "\r\n\r\n");
-	ok(start != NULL && strcmp(start + 4, buf_str(&out)) == 0, "long lines are broken, dots stuffed, the end completed");
+	ok(start != NULL && strcmp(start + 4, buf_str(&out)) == 0,
+	    "long lines are broken, dots stuffed, the end completed");
 	buf_release(&p.heard);
 	buf_release(&body);
 	buf_release(&out);
@@ -240,9 +276,11 @@ static void test_convert(struct service *s)
 	deliver(s, hop, message_make("s@x.test", "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
 	    "Content-Transfer-Encoding: 8bit\r\n", "h\xc3\xa9 = \r\n.x\r\n", "u@x.test", NULL), false);
 	peer_stop(&p);
-	is_str(buf_str(&p.heard), "EHLO mx.example.com\r\nMAIL FROM:<s@x.test>\r\nRCPT TO:<u@x.test>\r\nDATA\r\nMIME-Version: 1.0\r\n"
+	is_str(buf_str(&p.heard),
+	    "EHLO mx.example.com\r\nMAIL FROM:<s@x.test>\r\nRCPT TO:<u@x.test>\r\nDATA\r\nMIME-Version: 1.0\r\n"
 	    "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-	    "h=C3=A9 =3D=20\r\n..x\r\n.\r\nQUIT\r\n", "8-bit text for a 7-bit server");
+	    "h=C3=A9 =3D=20\r\n..x\r\n.\r\nQUIT\r\n",
+	    "8-bit text for a 7-bit server");
 	buf_release(&p.heard);
 }
 
@@ -255,7 +293,9 @@ static void test_smtputf8(struct service *s)
 	begin(&p, HELLO "> QUIT\n");
 	deliver(s, hop, m, false);
 	peer_stop(&p);
-	expect(&p, "\xc3\xbc@x.test bounced 5.6.7 %R (SMTPUTF8 is required, but was not offered by host 127.0.0.1[127.0.0.1])\n",
+	expect(&p,
+	    "\xc3\xbc@x.test bounced 5.6.7 %R (SMTPUTF8 is required, but was not offered by host "
+	    "127.0.0.1[127.0.0.1])\n",
 	    "SMTPUTF8 needed");
 	buf_release(&p.heard);
 }
@@ -268,10 +308,12 @@ static void test_refused_connection(struct service *s)
 	peer_stop(&p);
 	buf_reset(&events);
 	deliver(s, hop, message_make("s@x.test", HEADER, "x\r\n", "u@x.test", NULL), false);
-	snprintf(want, sizeof(want), "u@x.test deferred 4.4.1 none (connect to 127.0.0.1[127.0.0.1]:%d: Connection refused)\n", p.port);
+	snprintf(want, sizeof(want),
+	    "u@x.test deferred 4.4.1 none (connect to 127.0.0.1[127.0.0.1]:%d: Connection refused)\n", p.port);
 	is_str(buf_str(&events), want, "nobody listens");
 	deliver(s, "[127.0.0.1]:nosuch", message_make("s@x.test", HEADER, "x\r\n", "u@x.test", NULL), false);
-	is_str(buf_str(&events), "u@x.test deferred 4.3.0 none (unknown mail transport error)\n", "a next hop that makes no sense");
+	is_str(buf_str(&events), "u@x.test deferred 4.3.0 none (unknown mail transport error)\n",
+	    "a next hop that makes no sense");
 }
 
 /* Dropped at any moment: nothing is left, nothing crashes (sanitizers look). */
@@ -301,20 +343,26 @@ static void test_lmtp(void)
 
 	snprintf(path, sizeof(path), "%s/lmtp", test_dir);
 	memset(&p, 0, sizeof(p));
-	p.script[0] = "< 220 x LMTP\n> LHLO mx.example.com\n< 250-x\n< 250 PIPELINING\n> MAIL\n> RCPT TO:<a@\n> RCPT TO:<b@\n> RCPT TO:<c@\n"
-	    "> DATA\n< 250 ok\n< 250 ok\n< 550 5.1.1 no\n< 250 ok\n< 354 go\n>.\n< 250 2.0.0 a\n< 452 4.2.2 full\n> QUIT\n< 221 bye\n";
+	p.script[0] = "< 220 x LMTP\n> LHLO mx.example.com\n< 250-x\n< 250 PIPELINING\n> MAIL\n> RCPT TO:<a@\n> RCPT "
+		      "TO:<b@\n> RCPT TO:<c@\n"
+		      "> DATA\n< 250 ok\n< 250 ok\n< 550 5.1.1 no\n< 250 ok\n< 354 go\n>.\n< 250 2.0.0 a\n< 452 4.2.2 "
+		      "full\n> QUIT\n< 221 bye\n";
 	peer_start(&p, path);
-	deliver(s, "unix:lmtp", message_make("s@x.test", HEADER, "x\r\n", "a@x.test", "b@x.test", "c@x.test", NULL), false);
+	deliver(
+	    s, "unix:lmtp", message_make("s@x.test", HEADER, "x\r\n", "a@x.test", "b@x.test", "c@x.test", NULL), false);
 	pump(20);
 	peer_stop(&p);
 	unlink(path);
-	is_str(buf_str(&events), "b@x.test bounced 5.1.1 mx.example.com[lmtp] (host mx.example.com[lmtp] said: 550 5.1.1 no (in reply to "
-	    "RCPT TO command))\na@x.test sent 2.0.0 mx.example.com[lmtp] (250 2.0.0 a)\nc@x.test deferred 4.2.2 mx.example.com[lmtp] (host "
-	    "mx.example.com[lmtp] said: 452 4.2.2 full (in reply to end of DATA command))\n", "LMTP: a reply for each recipient");
+	is_str(buf_str(&events),
+	    "b@x.test bounced 5.1.1 mx.example.com[lmtp] (host mx.example.com[lmtp] said: 550 5.1.1 no (in reply to "
+	    "RCPT TO command))\na@x.test sent 2.0.0 mx.example.com[lmtp] (250 2.0.0 a)\nc@x.test deferred 4.2.2 "
+	    "mx.example.com[lmtp] (host "
+	    "mx.example.com[lmtp] said: 452 4.2.2 full (in reply to end of DATA command))\n",
+	    "LMTP: a reply for each recipient");
 	buf_release(&p.heard);
 	deliver(s, "unix:lmtp", message_make("s@x.test", HEADER, "x\r\n", "a@x.test", NULL), false);
-	is_str(buf_str(&events), "a@x.test deferred 4.4.1 none (connect to mx.example.com[lmtp]: No such file or directory)\n",
-	    "no socket");
+	is_str(buf_str(&events),
+	    "a@x.test deferred 4.4.1 none (connect to mx.example.com[lmtp]: No such file or directory)\n", "no socket");
 }
 
 static void test_tls_demand(void)
@@ -322,8 +370,11 @@ static void test_tls_demand(void)
 	struct service *s = service_with("smtp_tls_security_level = encrypt\n", "smtp unix - - n - - smtp\n", "smtp");
 
 	deliver(s, "[127.0.0.1]:1", message_make("s@x.test", HEADER, "x\r\n", "a@x.test", NULL), false);
-	is_str(buf_str(&events), "a@x.test deferred 4.7.5 none (TLS is required by smtp_tls_security_level, but is not available: not sending "
-	    "in plaintext)\n", "never in clear against the configuration");
+	is_str(buf_str(&events),
+	    "a@x.test deferred 4.7.5 none (TLS is required by smtp_tls_security_level, but is not available: not "
+	    "sending "
+	    "in plaintext)\n",
+	    "never in clear against the configuration");
 }
 
 int main(void)
