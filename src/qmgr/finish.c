@@ -97,8 +97,10 @@ static struct store_txn *joined(struct active *a, enum finish_step step, const s
 	} else if (a->stream) {
 		*settle_r = true;
 	} else {
+		/* A report may also tell of recipients that are not done with. */
 		for (uint32_t i = 0; i < v->n; i++)
-			store_txn_rcpt_done(txn, a->id, v->v[i]->n);
+			if (step != FINISH_REPORT || v->v[i]->state == RCPT_REPORT)
+				store_txn_rcpt_done(txn, a->id, v->v[i]->n);
 	}
 	return txn;
 }

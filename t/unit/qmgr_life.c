@@ -422,6 +422,19 @@ static void test_reports(void)
 	   "deferral counts as undeliverable");
 	ok(!there(id), "a probe is not tried again");
 	notices_clear();
+	m = make("s@x.test", "ok@a.test defer@a.test fail@a.test");
+	m->flags |= MSG_TRACE_DELIVER;
+	id = put(m);
+	PUMP_UNTIL(nnotices == 2 && active() == 0, 300);
+	settle();
+	ok(nnotices == 2 && strstr(notices[1].text, "Action: delayed\n") != NULL &&
+		strstr(notices[1].text, "Action: relayed\n") != NULL && strstr(notices[1].text, "Action: failed\n") != NULL,
+	   "sendmail -v: a report of all, beside the notice");
+	m = load(id);
+	ok(m != NULL && m->nrcpt == 1 && strcmp(m->rcpt[0].addr, "defer@a.test") == 0, "which removes no deferred recipient");
+	message_unref(&m);
+	change(id, QMGR_DELETE);
+	notices_clear();
 	agents_forget();
 }
 
