@@ -23,9 +23,11 @@
 #include <postrider/store.h>
 #include <postrider/table.h>
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -165,6 +167,27 @@ static void raise_descriptors(void)
 	}
 }
 
+/* A callback that touches a page of the program for the first time would wait for the disk, and one that meets malloc
+ * giving memory back would wait for the address space's lock: fetch the one now, make the other rare. */
+static void settle_memory(void)
+{
+	char line[512];
+	FILE *maps = fopen("/proc/self/maps", "re");
+
+	mallopt(M_MMAP_THRESHOLD, 4 << 20);
+	mallopt(M_TRIM_THRESHOLD, 16 << 20);
+	if (maps == NULL)
+		return;
+	while (fgets(line, sizeof(line), maps) != NULL) {
+		unsigned long from, to;
+		char mode[8];
+
+		if (sscanf(line, "%lx-%lx %7s", &from, &to, mode) == 3 && strchr(line, '/') != NULL && mode[0] == 'r')
+			madvise((void *)from, to - from, MADV_POPULATE_READ);
+	}
+	fclose(maps);
+}
+
 static char *lock_queue(const struct view *v)
 {
 	struct parent_plan plan = { .uid = geteuid(), .gid = getegid() };
@@ -240,6 +263,7 @@ int relay_run(const struct options *o, int ready_fd)
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
 	raise_descriptors();
+	settle_memory();
 	if (parent_present()) {
 		file_set_opener(parent_open);
 		service_set_binder(parent_bind, parent_unbind);
