@@ -65,6 +65,7 @@ static void run(void *data)
 	} else {
 		r->fn(r, t);
 		pool_give(t);
+		resident_check();
 	}
 	pthread_rwlock_unlock(&store.gate);
 }

@@ -28,6 +28,7 @@ static char *open_with(const struct store_config *c, unsigned how, bool offline)
 	}
 	if (store.sweep.n > 0)
 		log_info(NULL, "queue: removing %zu unfinished messages", store.sweep.n);
+	resident_find(c->dir);
 	commit_init();
 	if ((why = writer_start()) != NULL) {
 		db_close(&store.db);

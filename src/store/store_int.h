@@ -91,6 +91,10 @@ int	read_sched(MDB_txn *, queue_id_t, struct message *);	/* fills queue, due, at
 int	read_rcpts(MDB_txn *, struct message *, uint32_t first_n, uint32_t max, unsigned states, bool *more_r);
 struct message *read_envelope(MDB_txn *, queue_id_t, const MDB_val *row);	/* NULL: damaged */
 
+/* ---- resident.c ---- */
+void	resident_find(const char *dir);		/* after opening; nobody reads yet */
+void	resident_check(void);			/* now and then, by any thread of ours but the loop */
+
 /* ---- memory: message.c ---- */
 void	content_settle(struct content *);
 

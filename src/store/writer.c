@@ -248,6 +248,7 @@ static void reopen(int why)
 	readers_forget();
 	db_close(&store.db);
 	reason = db_open(&store.db, dir, (int64_t)map, 0);
+	resident_find(dir);
 	pthread_rwlock_unlock(&store.gate);
 	if (reason != NULL)
 		log_fatal("queue: %s", reason);
@@ -494,6 +495,7 @@ static void *writer_main(void *arg)
 		if (sweep_due())
 			sweep_some();
 		figures(atomic_exchange(&w.look, false));
+		resident_check();
 	}
 	return arg;
 }
