@@ -51,15 +51,13 @@ struct parent {
 /* ---- the plan ------------------------------------------------------------------------------------- */
 static void plan_release(struct parent_plan *p)
 {
+	char *const text[] = { p->queue_directory, p->data_directory, p->owner, p->log_path, p->facility, p->syslog_name };
+
 	strs_release(&p->listen);
 	strs_release(&p->readable);
 	strs_release(&p->appendable);
-	free(p->queue_directory);
-	free(p->data_directory);
-	free(p->owner);
-	free(p->log_path);
-	free(p->facility);
-	free(p->syslog_name);
+	for (size_t i = 0; i < NELEM(text); i++)
+		free(text[i]);
 	*p = (struct parent_plan){ 0 };
 }
 
@@ -384,10 +382,8 @@ static int relay_ended(struct parent *p, int status)
 		return 1;
 	p->backoff_ms = lived > YOUNG_MS || p->backoff_ms == 0 ? BACKOFF_MIN_MS : MIN(p->backoff_ms * 2, BACKOFF_MAX_MS);
 	p->restart_ms = now_ms() + p->backoff_ms;
-	if (WIFSIGNALED(status))
-		log_warn(NULL, "relay process killed by signal %d, starting it again", WTERMSIG(status));
-	else
-		log_warn(NULL, "relay process exit status %d, starting it again", WEXITSTATUS(status));
+	log_warn(NULL, WIFSIGNALED(status) ? "relay process killed by signal %d, starting it again" :
+	    "relay process exit status %d, starting it again", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	return -1;
 }
 
@@ -483,6 +479,7 @@ int parent_run(int self_fd, char *const reader_argv[], char *const relay_argv[],
 	struct parent p = { .self_fd = self_fd, .reader_argv = reader_argv, .relay_argv = relay_argv, .ready_fd = ready_fd, .sock = -1 };
 	sigset_t set;
 	pid_t owner;
+	static const int watched[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGCHLD };
 	char *why;
 	int rc, err;
 
@@ -499,11 +496,8 @@ int parent_run(int self_fd, char *const reader_argv[], char *const relay_argv[],
 		if (request_bind(&p, p.plan.listen.v[i], &err) < 0)
 			return fail(&p, xasprintf("bind %s: %s", p.plan.listen.v[i], strerror(err)));
 	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGQUIT);
-	sigaddset(&set, SIGCHLD);
+	for (size_t i = 0; i < NELEM(watched); i++)
+		sigaddset(&set, watched[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	p.sig_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (p.sig_fd < 0)
