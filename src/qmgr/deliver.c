@@ -71,7 +71,7 @@ static void deliver_run(struct task *task)
 {
 	struct deliver *dv = CONTAINER_OF(task, struct deliver, task);
 
-	dv->d.prefer_reuse = dv->site->npeers > 0;
+	dv->d.prefer_reuse |= dv->site->npeers > 0;
 	if (agent_of(dv)->poll(&dv->d) == AGENT_DONE)
 		deliver_done(dv);
 }
