@@ -34,7 +34,7 @@ enum { /* envelope flags */
 	MSG_FORCE_DEFER_BOUNCE = 512,	/* postsuper -f: expired, bounce at next attempt */
 	MSG_CRLF_NONE = 1024,		/* the content has no final line end of its own */
 	MSG_SUBMISSION = 2048,		/* authenticated or XFORWARD-less submission facts kept */
-	MSG_7BIT = 4096,		/* declared 7BIT (BODY=, Content-Transfer-Encoding), with no 8-bit claim anywhere */
+	MSG_7BIT = 4096,		/* declared BODY=7BIT, with no 8-bit claim in a header */
 	MSG_NO_SEPARATOR = 8192,	/* no empty line between the header part and the body part: there are headers only, or
 					 * (many headers) the header block goes on in the body part */
 	MSG_UTF8_HEADER = 16384,	/* a header has non-ASCII bytes: with MSG_SMTPUTF8 the next hop must know SMTPUTF8 */

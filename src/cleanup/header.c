@@ -44,20 +44,16 @@ static void out_header(struct cleanup *c, const char *text, size_t len, bool to_
 	put_header(c, text, len, to_body);
 }
 
-/* "Content-Transfer-Encoding: 8bit" anywhere outweighs 7bit. */
+/* detect_8bit_encoding_header: what claims to be 8-bit is, whatever BODY= said. */
 static void note_encoding(struct cleanup *c, const char *value)
 {
-	size_t n = strlen(value);
+	size_t n = strcspn(value, " \t\n");
 
-	while (n > 0 && (value[n - 1] == ' ' || value[n - 1] == '\t' || value[n - 1] == '\n'))
-		n--;
-	if (n != 4)
+	if (value[n + strspn(value + n, " \t\n")] != '\0' || !view_bool(c->conf->view, detect_8bit_encoding_header) ||
+	    !((n == 4 && str_iprefix(value, "8bit")) || (n == 6 && str_iprefix(value, "binary"))))
 		return;
-	if (str_iprefix(value, "8bit")) {
-		c->msg->flags |= MSG_8BIT;
-		c->msg->flags &= ~(unsigned)MSG_7BIT;
-	} else if (str_iprefix(value, "7bit") && (c->msg->flags & MSG_8BIT) == 0)
-		c->msg->flags |= MSG_7BIT;
+	c->msg->flags |= MSG_8BIT;
+	c->msg->flags &= ~(unsigned)MSG_7BIT;
 }
 
 static void log_id(struct cleanup *c, const char *what, const char *value)

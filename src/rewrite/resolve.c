@@ -141,6 +141,33 @@ static bool crack(struct resolve_run *r)
 	return true;
 }
 
+static void append_list(struct tok_list *l, struct tok_list *more)
+{
+	for (struct tok *t = more->head, *next; t != NULL; t = next) {
+		next = t->next;
+		tok_append(l, t);
+	}
+}
+
+/* Nothing is left to strip: a domain again, the last one stripped or else this host, which need not be one of ours. */
+static void complete(struct resolve_run *r)
+{
+	const char *host = view_str(r->st->view, myhostname);
+	struct tok_list l;
+
+	r->step = S_CLASSIFY;
+	if (r->saved.head != NULL) {
+		append_list(&r->tree, &r->saved);
+		return;
+	}
+	r->at = tok_new(&r->arena, TOK_OP, '@', NULL);
+	tok_append(&r->tree, r->at);
+	tok_scan(&r->arena, host, 0, &l);
+	append_list(&r->tree, &l);
+	local_start(&r->local, r->op->task, r->st, host);
+	r->step = S_HOST;
+}
+
 static void route(struct resolve_run *r)
 {
 	struct tok_list *l = &r->tree;
@@ -159,18 +186,10 @@ static void route(struct resolve_run *r)
 		*l = (struct tok_list){ 0 };
 	if (l->head == NULL)
 		tok_scan(&r->arena, view_str(r->st->view, empty_address_recipient), 0, l);
-	r->step = S_CLASSIFY;
+	complete(r);
 }
 
 /* ---- classes ------------------------------------------------------------------------------------ */
-static void append_list(struct tok_list *l, struct tok_list *more)
-{
-	for (struct tok *t = more->head, *next; t != NULL; t = next) {
-		next = t->next;
-		tok_append(l, t);
-	}
-}
-
 static bool domain_is_valid(const struct resolve_run *r, const char *domain)
 {
 	char literal[64];
@@ -181,21 +200,13 @@ static bool domain_is_valid(const struct resolve_run *r, const char *domain)
 	return !address_valid_ip(domain) && address_valid_hostname(domain, utf8);
 }
 
-/* The address is stripped: give it a domain, and judge that. */
+/* The address is stripped: judge its domain. */
 static void classify(struct resolve_run *r)
 {
 	struct resolve_op *op = r->op;
-	struct tok_list host;
 	const char *addr;
 
 	r->is_local = r->at == NULL;
-	if (r->is_local && r->saved.head != NULL) {
-		append_list(&r->tree, &r->saved);
-	} else if (r->is_local) {
-		tok_append(&r->tree, tok_new(&r->arena, TOK_OP, '@', NULL));
-		tok_scan(&r->arena, view_str(r->st->view, myhostname), 0, &host);
-		append_list(&r->tree, &host);
-	}
 	buf_reset(&op->recipient);
 	tok_internalize(&op->recipient, r->tree.head);
 	addr = buf_str(&op->recipient);
@@ -427,9 +438,13 @@ static bool local_step(struct resolve_run *r)
 	if (m == MATCH_WAIT)
 		return false;
 	local_end(&r->local);
-	if (m == MATCH_ERROR)
+	if (m == MATCH_ERROR) {
 		fail(r, RESOLVE_FAIL);
-	else
+	} else if (r->step == S_HOST) {
+		if (m == MATCH_YES)
+			r->at = NULL;
+		r->step = S_CLASSIFY;
+	} else
 		r->step = m == MATCH_YES ? S_CUT : S_CLASSIFY;
 	return true;
 }
@@ -444,6 +459,7 @@ bool resolve_run(struct resolve_run *r)
 			strip(r);
 			break;
 		case S_LOCAL:
+		case S_HOST:
 			going = local_step(r);
 			break;
 		case S_CUT:

@@ -112,7 +112,7 @@ void resolve_end(struct resolve_op *op)
 	if (!op->active)
 		return;
 	if (r != NULL) {
-		if (r->step == S_LOCAL)
+		if (r->step == S_LOCAL || r->step == S_HOST)
 			local_end(&r->local);
 		if (r->asking)
 			match_end(&r->match);

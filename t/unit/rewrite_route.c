@@ -163,6 +163,10 @@ static void test_routes(void)
 	route("", "a@b..c", "error:5.1.3 bad address syntax a@b..c 16 bad");
 	route("", "a@", "error:5.1.3 bad address syntax a@ 16 bad");
 	route("", "-a@remote.test", "error:5.1.3 bad address syntax -a@remote.test 16 bad");
+	load("mydestination = $mydomain\n");
+	route("", "foo", "smtp:mx.example.com foo@mx.example.com 16");
+	route("", "", "smtp:mx.example.com MAILER-DAEMON@mx.example.com 16");
+	route("", "@example.com", "local:mx.example.com MAILER-DAEMON@example.com 1");
 	load("relayhost = [mail.isp.test]:587\nlocal_transport = error:no local mail\ndefault_transport = x:y\n"
 	    "parent_domain_matches_subdomains = relay_domains\nrelay_domains = relay.test\nrelay_transport = relay\n");
 	route("", "a@remote.test", "x:y a@remote.test 16");
