@@ -230,6 +230,28 @@ static void test_stale(struct service *s)
 	buf_release(&p.heard);
 }
 
+static void test_limits(void)
+{
+	struct service *s = service_with("smtp_connection_cache_time_limit = 1s\nsmtp_connection_reuse_count_limit = 1\n"
+	    "smtp_connection_cache_on_demand = no\nsmtp_connection_cache_destinations = 127.0.0.1\n",
+	    "smtp unix - - n - - smtp\n", "smtp");
+	struct smtp_stats st;
+	struct peer p;
+
+	begin(&p, HELLO MAILED MAILED "> QUIT\n");
+	p.script[1] = HELLO MAILED "> QUIT\n";
+	for (int i = 0; i < 3; i++)
+		send_one(s, false);
+	is_int(p.connections, 2, "reused once, as the limit says; kept since the destination is listed");
+	smtp_stats(&st);
+	is_int((int)st.cached, 1, "one waits");
+	pump(1100);
+	smtp_stats(&st);
+	is_int((int)st.cached, 0, "until its time is up");
+	peer_stop(&p);
+	buf_release(&p.heard);
+}
+
 static void test_lines(struct service *s)
 {
 	struct peer p;
@@ -395,6 +417,7 @@ int main(void)
 	test_smtputf8(s);
 	test_refused_connection(s);
 	test_cancel(s);
+	test_limits();
 	test_lmtp();
 	test_tls_demand();
 	smtp_release();
