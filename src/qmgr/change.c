@@ -5,6 +5,8 @@
 #include "qmgr_int.h"
 #include <stdlib.h>
 
+enum { RELEASED_MS = 30000 };
+
 struct change {
 	queue_id_t	 id;
 	enum qmgr_change kind;
@@ -97,7 +99,10 @@ static bool change_sched(struct change *c, const struct message *m, struct store
 	case QMGR_RELEASE:
 		if (m->queue != QUEUE_HOLD)
 			return false;
-		break;
+		/* Deferred again, not tried at once: what looks at the queue now finds it there, as with Postfix. */
+		s->queue = QUEUE_DEFERRED;
+		c->due_ms = s->due_ms = MAX(s->due_ms, now + MIN(RELEASED_MS, qmgr.conf->queue_run_ms));
+		return true;
 	case QMGR_REQUEUE:
 		s->attempts = 0;
 		break;

@@ -15,6 +15,10 @@ static void *compile(struct generation *g, struct problems *problems)
 	c->max_backoff_ms = MAX(c->min_backoff_ms, view_ms(v, maximal_backoff_time));
 	c->lifetime_s = view_secs(v, maximal_queue_lifetime);
 	c->bounce_lifetime_s = view_secs(v, bounce_queue_lifetime);
+	c->bounce_lifetime_cut = c->bounce_lifetime_s > c->lifetime_s;
+	if (c->bounce_lifetime_cut)
+		c->bounce_lifetime_s = c->lifetime_s;
+	c->queue_run_ms = view_ms(v, queue_run_delay);
 	c->delay_warning_s = view_secs(v, delay_warning_time);
 	c->delay_digits = view_int(v, delay_logging_resolution_limit);
 	strs_split(&c->defer_transports, view_str(v, defer_transports), ", \t\r\n");
@@ -54,6 +58,9 @@ static void adopt(void *state)
 	/* Services of the old generation are not to be looked at again. */
 	LIST_FOREACH(t, &qmgr.transports, link)
 		transport_refresh(t);
+	if (qmgr.conf->bounce_lifetime_cut)
+		log_warn(&qmgr.log, "bounce_queue_lifetime is larger than maximal_queue_lifetime - adjusting"
+		    " bounce_queue_lifetime");
 	if (qmgr.started)
 		task_wake(&qmgr.task);
 }
