@@ -32,6 +32,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { DESCRIPTORS_MAX = 65536 };
+
 static struct relay {
 	struct task	 task;		/* start, signals, end */
 	struct listen_op listen;
@@ -157,14 +159,22 @@ static void hook_reload_end(void **handle)
 
 static const struct control_hooks hooks = { relay_stop, hook_reload, hook_reload_poll, hook_reload_end };
 
+/* The kernel's table of descriptors grows by doubling, and with several threads the one who makes it grow sleeps for
+ * milliseconds: let it grow now, before there is a second thread. */
 static void raise_descriptors(void)
 {
 	struct rlimit rl;
+	int top;
 
-	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < rl.rlim_max) {
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
+		return;
+	if (rl.rlim_cur < rl.rlim_max) {
 		rl.rlim_cur = rl.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &rl);
 	}
+	top = dup2(STDERR_FILENO, (int)MIN(rl.rlim_cur, DESCRIPTORS_MAX) - 1);
+	if (top > STDERR_FILENO)
+		close(top);
 }
 
 /* A callback that touches a page of the program for the first time would wait for the disk, and one that meets malloc
