@@ -300,7 +300,7 @@ static void committed(struct cleanup *c, enum store_result r)
 		done(c, CLEANUP_QUEUED);
 		return;
 	}
-	content_refuse(c, STAT_WRITE, r == STORE_FULL ? "4.3.1 Insufficient system storage" : NULL);
+	content_refuse(c, STAT_WRITE, "4.3.1 Insufficient system storage");
 	done(c, CLEANUP_REFUSED);
 }
 

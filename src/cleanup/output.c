@@ -64,7 +64,7 @@ bool drafts_run(struct cleanup *c)
 			store_commit_end(&c->draft_op);
 			c->drafting = false;
 			if (r != STORE_OK)
-				content_refuse(c, STAT_WRITE, r == STORE_FULL ? "4.3.1 Insufficient system storage" : NULL);
+				content_refuse(c, STAT_WRITE, "4.3.1 Insufficient system storage");
 		}
 		if (c->error.code != 0 || c->content->body_len < (content_over_budget() ? DRAFT_BYTES_TIGHT : DRAFT_BYTES))
 			return true;
