@@ -80,6 +80,7 @@ $n = @m;
 	@m = $sink->wait_mails(++$n);
 	like($m[-1]{text}, qr/a.b/s, 'arrive');
 	like($c->cmd('MAIL FROM:<a@example.net> SIZE=300000'), qr/^552 5\.3\.4/, 'declared too large');
+	$c->cmd('RSET');
 	like($c->send_mail(to => 'big@example.org', text => "Subject: big\n\n" . ("x" x 78 . "\n") x 4000), qr/^552 5\.3\.4/, 'too large');
 	like($c->send_mail(to => 'after@example.org'), qr/^250/, 'the session goes on');
 	$sink->wait_mails(++$n);

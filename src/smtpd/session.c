@@ -363,7 +363,8 @@ static bool run_command_line(struct session *s)
 
 static bool run_command(struct session *s)
 {
-	if (stream_gone(s->stream)) {
+	/* A client that only closed its half still waits for this answer. */
+	if (stream_why(s->stream)[0] != '\0') {
 		session_peer_lost(s, STREAM_ERROR);
 		return true;
 	}
@@ -394,7 +395,7 @@ static bool run_data(struct session *s)
 
 static bool run_penalty(struct session *s)
 {
-	if (stream_gone(s->stream)) {
+	if (stream_why(s->stream)[0] != '\0') {
 		session_peer_lost(s, STREAM_ERROR);
 		return true;
 	}
