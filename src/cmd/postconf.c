@@ -45,7 +45,7 @@ static void only_with(const struct letters *l, char mode, const char *allowed)
 {
 	const char *p;
 
-	if (mode != 'p' && !l->on[(int)mode])
+	if (!l->on[(int)mode])
 		return;
 	for (p = "aAbCdefFhHlmMnoPtTxX#"; *p != '\0'; p++)
 		if (l->on[(int)*p] && *p != mode && strchr(allowed, *p) == NULL)
@@ -151,8 +151,7 @@ static void run(const struct postconf *o, const struct letters *l, char *const *
 	bool edit = l->on['e'] || l->on['X'] || l->on['#'];
 
 	if (edit && *args == NULL)
-		log_fatal("%s requires %s argument", l->on['X'] ? "-X" : l->on['#'] ? "-#" : "-e",
-		    l->on['e'] ? "name=value" : "name");
+		log_fatal(l->on['e'] ? "-e requires name=value argument" : "missing service argument");
 	if (l->on['M'])
 		(edit ? postconf_edit_services : postconf_show_services)(o, args);
 	else if (l->on['F'])
@@ -169,7 +168,10 @@ static void check_letters(struct letters *l, char *const *args)
 		l->on['e'] = true;
 	one_of(l, "aAbFlmMPptTE");
 	one_of(l, "denX#");
+	one_of(l, "ex");
 	one_of(l, "hH");
+	only_with(l, 'b', "");
+	only_with(l, 't', "");
 	only_with(l, 'M', "efoxX#");
 	only_with(l, 'F', "efhHox");
 	only_with(l, 'P', "efhHoxX");

@@ -134,6 +134,8 @@ struct config *config_load(const char *dir, const struct strs *overrides, struct
 	read_master(c, problems);
 	scopes_build(c, problems);
 	transport_check(c, problems);
+	standings_check(c, false, problems);
+	unused_check(c, problems);
 	return c;
 }
 
@@ -169,6 +171,8 @@ struct config *config_load_text(const char *main_cf, const char *master_cf, stru
 		mastercf_defaults(c);
 	scopes_build(c, problems);
 	transport_check(c, problems);
+	standings_check(c, false, problems);
+	unused_check(c, problems);
 	return c;
 }
 

@@ -71,6 +71,13 @@ char	 value_default_unit(const char *def_expanded);
 void	scopes_build(struct config *, struct problems *);
 const char *scope_value_location(const struct config *, const struct master_entry *, int id, int *line_r);
 
+const char *scope_default(const struct scope *, int id);	/* what the row's default is there, expanded; NULL: cannot tell */
+
+/* Parameters that do not (fully) work; no_effect: those without effect too. Names nobody refers to. */
+void	standings_check(const struct config *, bool no_effect, struct problems *);
+void	unused_check(const struct config *, struct problems *);
+bool	table_setting(const struct config *, const char *name);	/* foo_server_host, with ldap:foo in some value */
+
 /* Computed defaults, in the arena. myhostname: mydomain set or NULL. */
 const char *default_myhostname(struct config *, const char *mydomain);
 const char *default_mydomain(const char *myhostname);

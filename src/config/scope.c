@@ -214,6 +214,30 @@ static char default_unit(struct eval *e, int id)
 	return unit;
 }
 
+static const char *scope_lookup(struct macro *m, const char *name, enum macro_mode mode)
+{
+	const struct scope *s = m->arg;
+	int id = sym_find(s->view.config, name);
+
+	(void)mode;
+	return id >= 0 ? s->text[id] : NULL;
+}
+
+const char *scope_default(const struct scope *s, int id)
+{
+	struct macro m = { .lookup = scope_lookup, .arg = (void *)(uintptr_t)s };
+	struct config *c = (struct config *)(uintptr_t)s->view.config;
+	struct buf out = { 0 };
+	const char *text = NULL;
+
+	if (param_rows[id].type == PT_RAW)
+		return param_rows[id].def;
+	if (macro_run(&m, &out, param_rows[id].def))
+		text = arena_strdup(&c->arena, buf_str(&out));
+	buf_release(&out);
+	return text;
+}
+
 /* ---- rules for single parameters ---------------------------------------------------------- */
 static bool facility_known(const char *name)
 {

@@ -151,6 +151,22 @@ char *tool_value(const struct tool *t, const struct tool_service *svc, const cha
 	return buf_steal(&out);
 }
 
+bool tool_expands(const struct tool *t, const struct tool_service *svc, const char *raw, bool fatal)
+{
+	struct walk w = { .tool = t, .svc = svc };
+	struct macro m = { .lookup = walk_lookup, .arg = &w };
+	struct buf out = { 0 };
+	bool good = strchr(raw, '$') == NULL || macro_run(&m, &out, raw);
+
+	if (!good && (fatal || m.depth <= MACRO_DEPTH))	/* who runs in circles matters to nobody if unused */
+		log_warn(NULL, "%s", m.why);
+	if (!good && fatal)
+		log_fatal("macro processing error");
+	strs_release(&w.results);
+	buf_release(&out);
+	return good;
+}
+
 char *postconf_value(const struct postconf *o, const char *name)
 {
 	struct postconf expanding = *o;

@@ -196,8 +196,6 @@ static struct request *requests_parse(const struct postconf *o, char *const *arg
 		name = str_trim(copy);
 		if (!names && (why = split_nameval(copy, &name, &value)) != NULL)
 			log_fatal("%s: \"%s\"", why, *args);
-		if (names && (*name == '\0' || strpbrk(name, " \t=") != NULL))
-			log_fatal("-X or -# requires a parameter name: \"%s\"", *args);
 		if ((old = request_find(list, n, name)) != NULL) {
 			if (value != NULL)
 				log_warn(NULL, "ignoring earlier request: '%s = %s'", old->name, old->value);
@@ -233,7 +231,7 @@ void postconf_edit_main(const struct postconf *o, char *const *args)
 			if (++r->seen == 2)
 				log_warn(NULL, "%s: multiple entries for \"%s\"", shown, name);
 			if (r->value != NULL) {
-				buf_addf(&t.out, *r->value != '\0' ? "%s = %s\n" : "%s =%s\n", name, r->value);
+				buf_addf(&t.out, "%s = %s\n", name, r->value);
 				buf_add(&t.out, buf_str(&t.notes), t.notes.len);
 			} else {
 				text_strike(&t, start, o->mode & PC_COMMENT);
@@ -243,7 +241,7 @@ void postconf_edit_main(const struct postconf *o, char *const *args)
 	}
 	for (i = 0; i < n; i++)
 		if (list[i].value != NULL && list[i].seen == 0)
-			buf_addf(&t.out, *list[i].value != '\0' ? "%s = %s\n" : "%s =%s\n", list[i].name, list[i].value);
+			buf_addf(&t.out, "%s = %s\n", list[i].name, list[i].value);
 	text_save(&t);
 	free(list);
 	free(shown);
@@ -262,7 +260,7 @@ enum master_edit { EDIT_SERVICE, EDIT_FIELD, EDIT_PARAM };
 static struct change *changes_parse(const struct postconf *o, char *const *args, enum master_edit what, size_t *n_r)
 {
 	static const char *const usage[] = { "-Me, -MX or -M# requires service_name/type",
-	    "-Fe requires service_name/type/field=value", "-Pe or -PX requires service_name/type/parameter" };
+	    "-Fe or -FX requires service_name/type/field_name", "-Pe or -PX requires service_name/type/parameter" };
 	bool names = o->mode & (PC_EXCLUDE | PC_COMMENT);
 	int parts = what == EDIT_SERVICE ? 2 : 3, given;
 	struct change *list = NULL;

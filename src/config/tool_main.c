@@ -5,7 +5,7 @@
 
 /* Rows that Postfix accepts without listing them: old names, and per-transport names that exist only with their
  * service in master.cf. */
-static bool listed(const struct config *c, int id)
+static bool hidden_row(int id)
 {
 	static const int hidden[] = {
 		P_authorized_verp_clients, P_enable_errors_to, P_extract_recipient_limit, P_fallback_relay, P_lmtp_cache_connection,
@@ -22,24 +22,29 @@ static bool listed(const struct config *c, int id)
 		P_virtual_destination_recipient_limit,
 	};
 
-	if (c->sym[id].raw != NULL || transport_default(c, param_rows[id].name) >= 0)
-		return true;
 	for (size_t i = 0; i < NELEM(hidden); i++)
 		if (hidden[i] == id)
-			return false;
-	return true;
+			return true;
+	return false;
+}
+
+static bool listed(const struct config *c, int id)
+{
+	return c->sym[id].raw != NULL || transport_default(c, param_rows[id].name) >= 0 || !hidden_row(id);
 }
 
 static unsigned class_of(const struct tool *t, const char *name)
 {
 	int id = sym_find(t->c, name);
 
-	if (id >= 0 && id < PARAM_COUNT)
-		return transport_default(t->c, name) >= 0 && strstr(param_rows[id].def, "default_destination_") != NULL ?
-		    PC_SERVICE : PC_BUILTIN;
+	if (id >= 0 && id < PARAM_COUNT) {
+		if (!hidden_row(id))
+			return PC_BUILTIN;
+		return transport_default(t->c, name) >= 0 ? PC_SERVICE : PC_USER;
+	}
 	if (transport_default(t->c, name) >= 0)
 		return PC_SERVICE;
-	return id >= 0 && t->c->sym[id].raw != NULL && t->used[id] ? PC_USER : 0;
+	return id >= 0 && t->c->sym[id].raw != NULL && (t->used[id] || table_setting(t->c, name)) ? PC_USER : 0;
 }
 
 static void show(const struct tool *t, const char *name)

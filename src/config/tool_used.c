@@ -7,32 +7,6 @@
 #include <postrider/log.h>
 #include <stdlib.h>
 
-/* Settings a table type takes from main.cf when the table's name is not a path. */
-static const char *const db_common[] = { "domain", "expansion_limit", "query", "result_format", "table", "select_field",
-    "where_field", "additional_conditions", NULL };
-static const char *const db_hosts[] = { "hosts", "user", "password", "dbname", "tls_cert_file", "tls_key_file",
-    "tls_CAfile", "tls_CApath", "tls_ciphers", "tls_verify_cert", "option_file", "option_group", "require_result_set",
-    "charset", "select_function", "encoding", "idle_interval", "retry_interval", NULL };
-static const char *const db_sqlite[] = { "dbpath", NULL };
-static const char *const db_memcache[] = { "memcache", "backup", "flags", "ttl", "key_format", "domain", "max_key_size",
-    "max_line_size", "max_data_size", "line_size_limit", "data_size_limit", "max_try", "retry_pause", "timeout", NULL };
-static const char *const db_ldap[] = { "server_host", "server_port", "search_base", "query_filter", "result_filter",
-    "result_format", "domain", "result_attribute", "special_result_attribute", "leaf_result_attribute",
-    "terminal_result_attribute", "scope", "bind", "bind_dn", "bind_pw", "cache", "cache_expiry", "cache_size",
-    "timeout", "dereference", "chase_referrals", "debuglevel", "version", "start_tls", "tls_ca_cert_file", "tls_ca_cert_dir",
-    "tls_cert", "tls_key", "tls_require_cert", "tls_random_file", "tls_cipher_suite", "expansion_limit", "size_limit",
-    "recursion_limit", "sasl_mechs", "sasl_realm", "sasl_authz_id", "sasl_minssf", NULL };
-static const struct {
-	const char	*type;
-	const char *const *suffix[2];
-} databases[] = {
-	{ "ldap", { db_ldap, NULL } },
-	{ "mysql", { db_hosts, db_common } },
-	{ "pgsql", { db_hosts, db_common } },
-	{ "sqlite", { db_sqlite, db_common } },
-	{ "memcache", { db_memcache, NULL } },
-};
-
 struct scan {
 	struct tool	*tool;
 	struct tool_service *svc;	/* NULL: a value of main.cf */
@@ -74,50 +48,16 @@ static void mark_classes(const struct scan *s, const char *list)
 	strs_release(&words);
 }
 
-static void mark_suffixes(const struct scan *s, const char *table, const char *const *suffix)
-{
-	const struct config *c = s->tool->c;
-
-	for (; suffix != NULL && *suffix != NULL; suffix++) {
-		char *name = xasprintf("%s_%s", table, *suffix);
-		int id = sym_find(c, name);
-
-		if (id >= 0)
-			s->tool->used[id] = 1;
-		free(name);
-	}
-}
-
-/* "type:name" anywhere in a value, "proxy:" before it or not; names that are paths have their settings elsewhere. */
-static void mark_tables(const struct scan *s, const char *value)
-{
-	struct strs words = { 0 };
-
-	strs_split(&words, value, ", \t\r\n");
-	for (size_t i = 0; i < words.n; i++) {
-		const char *word = words.v[i], *colon;
-
-		if (strncmp(word, "proxy:", 6) == 0)
-			word += 6;
-		if ((colon = strchr(word, ':')) == NULL || strchr("/.{", colon[1]) != NULL)
-			continue;
-		for (size_t d = 0; d < NELEM(databases); d++) {
-			if (strlen(databases[d].type) == (size_t)(colon - word) &&
-			    strncmp(databases[d].type, word, (size_t)(colon - word)) == 0) {
-				mark_suffixes(s, colon + 1, databases[d].suffix[0]);
-				mark_suffixes(s, colon + 1, databases[d].suffix[1]);
-			}
-		}
-	}
-	strs_release(&words);
-}
-
 static void mark_value(const struct scan *s, const char *name, const char *value)
 {
+	const struct param_row *row = param_find(name);
 	struct scan copy = *s;
 
-	macro_names(value, seen_name, &copy);
-	mark_tables(s, value);
+	if (row == NULL || row->type != PT_RAW) {	/* $ in a raw value is for names that exist only at run time */
+		if (!tool_expands(s->tool, s->svc, value, row != NULL))
+			return;
+		macro_names(value, seen_name, &copy);
+	}
 	if (strcmp(name, "smtpd_restriction_classes") == 0)
 		mark_classes(s, value);
 }
@@ -146,7 +86,8 @@ void tool_warn_unused(const struct tool *t, bool main_cf)
 	for (i = 0; main_cf && i < c->norder; i++) {
 		int id = c->order[i];
 
-		if (id >= PARAM_COUNT && !t->used[id] && transport_default(c, c->sym[id].name) < 0)
+		if (id >= PARAM_COUNT && !t->used[id] && transport_default(c, c->sym[id].name) < 0 &&
+		    !table_setting(c, c->sym[id].name))
 			log_warn(NULL, "%s: unused parameter: %s=%s", c->main_path, c->sym[id].name, c->sym[id].raw);
 	}
 	for (i = 0; i < t->nsvc; i++) {
