@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SLOTS = 100, SLICE = 100 };
+enum { SLOTS = 300, SLICE = 300 };
 enum { IN_INCOMING = 1, IN_ACTIVE = 2, IN_DEFERRED = 4, IN_HOLD = 8 };
 
 static const struct action {

@@ -126,17 +126,25 @@ int control_recv(struct control_conn *c, struct buf *out)
 	return f.type;
 }
 
+/* Byte for byte: what comes behind the answer is SMTP. */
 int control_fd(struct control_conn *c)
 {
+	unsigned char head[FRAME_HEAD];
 	struct timeval none = { 0 };
-	struct buf b = { 0 };
-	int type = control_recv(c, &b);
+	struct frame f = { 0 };
+	char *text = NULL;
 
-	c->why = type == 'E' ? buf_steal(&b) : NULL;
-	buf_release(&b);
-	if (type != 'O')
+	ASSERT(c->in.len == c->in_pos);
+	if (file_read_full(c->fd, head, sizeof(head)) == sizeof(head) && frame_read(head, &f)) {
+		text = xcalloc(1, f.len + 1);
+		if (file_read_full(c->fd, text, f.len) != (ssize_t)f.len)
+			f.type = '\0';
+	}
+	if (f.type == 'E')
+		c->why = xstrdup(text);
+	free(text);
+	if (f.type != 'O')
 		return -1;
-	ASSERT(c->in_pos == c->in.len);		/* it waits for its first command */
 	setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none));
 	setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof(none));
 	return c->fd;
