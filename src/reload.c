@@ -1,5 +1,5 @@
 /* reload.c - a reload: load beside the old (a job of the load class), adopt, or keep the old.
- * States: LOADING (job) → ADOPTING (addresses) → DONE. Reloads that are asked for meanwhile wait for their turn, so
+ * States: LOADING (job) → ADOPTING (addresses) → LOGGING (job: opening a log file blocks) → DONE. Reloads that are asked for meanwhile wait for their turn, so
  * each of them sees the files as they are after it was asked for. */
 #include "reload.h"
 #include <postrider/loop.h>
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 enum { LOAD_LIMIT_MS = 300000 };
-enum reload_state { RELOAD_QUEUED, RELOAD_LOADING, RELOAD_ADOPTING, RELOAD_DONE };
+enum reload_state { RELOAD_QUEUED, RELOAD_LOADING, RELOAD_ADOPTING, RELOAD_LOGGING, RELOAD_DONE };
 
 struct load_job {
 	struct problems	 problems;
@@ -134,19 +134,52 @@ static void finish(struct reload *r, int result, char *why)
 	}
 }
 
-/* Limits and targets that live outside the generation. */
-static void apply(const struct view *v)
+struct log_job { struct log_target target; char *path, *facility, *why; };
+
+static void log_run(void *data)
 {
-	struct log_target target = reload_log_target(v);
+	struct log_job *j = data;
+
+	j->why = log_retarget(&j->target);
+}
+
+static void log_free(void *data)
+{
+	struct log_job *j = data;
+
+	free(j->path);
+	free(j->facility);
+	free(j->why);
+	free(j);
+}
+
+/* Limits and targets that live outside the generation. */
+static void apply(struct reload *r, const struct view *v)
+{
 	struct dns_config dns = reload_dns_config(v);
 	struct store_config store = reload_store_config(v, NULL);
-	char *why = log_retarget(&target);
+	struct log_job *j = xcalloc(1, sizeof(*j));
 
-	if (why != NULL)
-		log_error(NULL, "%s", why);
-	free(why);
 	dns_configure(&dns);
 	store_configure(&store);
+	j->target = reload_log_target(v);
+	j->target.path = j->path = xstrdup(j->target.path);
+	j->target.facility = j->facility = xstrdup(j->target.facility);
+	r->state = RELOAD_LOGGING;
+	job_start(&r->job, r->task, table_load_class(), log_run, j, log_free, LOAD_LIMIT_MS);
+}
+
+static void logging(struct reload *r)
+{
+	enum job_result result = job_poll(&r->job);
+	struct log_job *j = r->job.data;
+
+	if (result == JOB_WAIT)
+		return;
+	if (result == JOB_DONE && j->why != NULL)
+		log_error(NULL, "%s", j->why);
+	job_end(&r->job);
+	finish(r, 1, NULL);
 }
 
 static void loaded(struct reload *r)
@@ -182,12 +215,14 @@ int reload_poll(struct reload *r, const char **why_r)
 		int rc = generation_adopt_poll(&r->listen);
 
 		if (rc > 0)
-			apply(generation_view(generation_current()));
-		if (rc != 0)
-			finish(r, rc, rc < 0 ? xstrdup(r->listen.why) : NULL);
+			apply(r, generation_view(generation_current()));
+		else if (rc < 0)
+			finish(r, rc, xstrdup(r->listen.why));
 		if (rc != 0)
 			generation_adopt_end(&r->listen);
 	}
+	if (r->state == RELOAD_LOGGING)
+		logging(r);
 	if (why_r != NULL)
 		*why_r = r->why;
 	return r->state == RELOAD_DONE ? r->result : 0;

@@ -11,7 +11,7 @@ use Postrider::Sink;
 
 my $sink = Postrider::Sink->new;
 my $s = server(main => "relayhost = [127.0.0.1]:$sink->{port}\nsmtpd_client_connection_count_limit = 0\nsmtpd_error_sleep_time = 0\n" .
-    "smtpd_timeout = 20\nsmtpd_forbid_bare_newline_exclusions =\nmessage_size_limit = 200000\n", allow => [qr/improper command pipelining|non-SMTP command|line too long|bare <?LF/i]);
+    "smtpd_timeout = 20\nsmtpd_forbid_bare_newline_exclusions =\nmessage_size_limit = 200000\n", allow => [qr/queue file size limit exceeded|improper command pipelining|non-SMTP command|line too long|bare <?LF/i]);
 my $n = 0;
 
 # ---- garbage, in one piece and byte by byte
