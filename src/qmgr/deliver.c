@@ -4,7 +4,7 @@
 #include "qmgr_int.h"
 #include <stdlib.h>
 
-enum { AGENTS_MAX = 32, REUSE_MS = 1000 };
+enum { AGENTS_MAX = 32, REUSE_RATE = 10 };
 
 static const struct agent_class *agents[AGENTS_MAX];
 static unsigned nagents;
@@ -67,11 +67,30 @@ static void deliver_done(struct deliver *dv)
 	transport_schedule(t);
 }
 
+/* Is a connection to this site worth keeping for the next delivery? When one waits for it, or when so many come one
+ * after the other that the next is not far. (Occasional mail closes its connections, as with Postfix.) */
+static bool prefer_reuse(const struct site *s)
+{
+	return s->npeers > 0 || s->rate_now + s->rate_before >= REUSE_RATE;
+}
+
+static void count_rate(struct site *s)
+{
+	int64_t second = now_ms() / 1000;
+
+	if (second != s->rate_s) {
+		s->rate_before = second == s->rate_s + 1 ? s->rate_now : 0;
+		s->rate_now = 0;
+		s->rate_s = second;
+	}
+	s->rate_now++;
+}
+
 static void deliver_run(struct task *task)
 {
 	struct deliver *dv = CONTAINER_OF(task, struct deliver, task);
 
-	dv->d.prefer_reuse |= dv->site->npeers > 0;
+	dv->d.prefer_reuse |= prefer_reuse(dv->site);
 	if (agent_of(dv)->poll(&dv->d) == AGENT_DONE)
 		deliver_done(dv);
 }
@@ -103,7 +122,6 @@ void deliver_begin(struct peer *p, unsigned nrcpt)
 	    .log = {.name = t->service->log_name, .number = log_number()},
 	    .started_us = now_ms() * 1000,
 	    .queued_us = a->active_ms * 1000,
-	    .prefer_reuse = s->npeers > 1 || p->next < p->end || s->busy > 0 || now_ms() - s->last_done_ms <= REUSE_MS,
 	};
 	task_init(&dv->task, "delivery", deliver_run);
 	LIST_INSERT_HEAD(&a->deliveries, dv, link);
@@ -114,6 +132,8 @@ void deliver_begin(struct peer *p, unsigned nrcpt)
 	t->retry_busy += dv->retry;
 	qmgr.ndeliveries++;
 	qmgr.stats.deliveries++;
+	count_rate(s);
+	dv->d.prefer_reuse = s->npeers > 1 || p->next < p->end || prefer_reuse(s);
 	t->agent->start(&dv->d);
 	/* Not polled from here: it might be over, and those we were called by still look at peer and site. */
 	task_wake(&dv->task);

@@ -89,7 +89,8 @@ struct site {
 	char		 dsn[12];		/* SITE_DEAD: what deferred recipients are told */
 	char		*reason;
 	int64_t		 until_ms;		/* SITE_DEAD, SITE_PAUSED: monotonic */
-	int64_t		 last_done_ms;
+	int64_t		 rate_s;		/* the second (monotonic) that rate_now counts */
+	unsigned	 rate_now, rate_before;	/* deliveries begun in that second, in the one before */
 	TAILQ_ENTRY(site) link;			/* dead, paused or idle list */
 };
 

@@ -1,7 +1,7 @@
 /* site.c - destinations: their windows, what waits for a place in them, which of them are dead or paused.
  * A site lives while something is queued or under way for it, and as long as it is dead (minimal_backoff_time) or
- * paused (rate delay). The last few idle ones are kept, for the time of their last delivery: it says whether
- * more mail follows closely (connection reuse); their window starts anew. */
+ * paused (rate delay). The last few idle ones are kept, for how busy they were: it says whether connections are worth
+ * keeping; their window starts anew. */
 #include "qmgr_int.h"
 #include <postrider/hash.h>
 #include <stdlib.h>
@@ -58,7 +58,6 @@ struct site *site_get(struct transport *t, const char *nexthop, const char *name
 	s->transport = t;
 	s->nexthop = xstrdup(nexthop);
 	s->name = xstrdup(name);
-	s->last_done_ms = INT64_MIN / 2;
 	window_reset(&s->window, &t->rules);
 	TAILQ_INIT(&s->waiting);
 	TAILQ_INIT(&s->peers);
@@ -142,7 +141,6 @@ static void site_pause(struct site *s)
 
 void site_feedback(struct site *s, const struct delivery *d)
 {
-	s->last_done_ms = now_ms();
 	if (d->site_failed) {
 		if (s->state != SITE_DEAD && window_failure(&s->window, &s->transport->rules))
 			site_kill(s, d->site_dsn[0] != '\0' ? d->site_dsn : "4.0.0",

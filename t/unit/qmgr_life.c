@@ -371,7 +371,7 @@ static void test_hold_active(void)
 	agents_forget();
 	change(id, QMGR_RELEASE);
 	agents_release();
-	leap(40, 10);
+	leap(400, 20);
 	PUMP_UNTIL(active() == 0 && agent_seen.n == 2, 300);
 	settle();
 	ok(!there(id), "the rest after the release");
