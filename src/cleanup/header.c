@@ -168,7 +168,7 @@ void header_line(void *arg, enum mime_place place, const struct hdr_info *info, 
 /* ---- missing headers ------------------------------------------------------------------------ */
 static void add_header(struct cleanup *c, struct buf *b)
 {
-	out_header(c, b->p, b->len, false);
+	put_header(c, b->p, b->len, false);	/* what we add decides nothing about SMTPUTF8 */
 	buf_reset(b);
 }
 
