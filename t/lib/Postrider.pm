@@ -10,6 +10,7 @@ use Exporter 'import';
 use Fcntl qw(:flock);
 use File::Basename qw(dirname);
 use File::Temp qw(tempdir);
+use IO::Select;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use JSON::PP ();
@@ -170,7 +171,9 @@ sub start
 	my $up = wait_for('listening', $o{limit} // 30, sub {
 		return -1 if waitpid($pid, WNOHANG) == $pid;
 		my $s = IO::Socket::INET->new(PeerAddr => $self->{address} // '127.0.0.1', PeerPort => $self->{port}, Timeout => 1);
-		return $s ? 1 : 0;
+		return 0 unless $s;
+		# A parent holds the address before the relay is there: what counts is the greeting.
+		return IO::Select->new($s)->can_read(20) && ($o{quiet} || (sysread($s, my $b, 512) // 0) > 0) ? 1 : 0;
 	});
 	if (($up // 0) != 1) {
 		delete $self->{pid} if ($up // 0) == -1;
