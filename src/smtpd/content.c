@@ -136,7 +136,7 @@ enum stream_result content_data(struct session *s)
 	for (int blocks = 0; blocks < BLOCKS_PER_RUN; blocks++) {
 		struct slice in;
 		enum stream_result r;
-		size_t used, have = stream_readable(s->stream);
+		size_t used, have = stream_readable(s->stream), seen = s->content->unused;
 		bool end;
 
 		if (!cleanup_ready(s))
@@ -151,7 +151,7 @@ enum stream_result content_data(struct session *s)
 		s->content->unused = in.len - used;
 		if (end)
 			return STREAM_OK;
-		session_progress(s, in.len);
+		session_progress(s, in.len - seen);
 	}
 	task_wake(&s->task);		/* a fast sender lets others have their turn */
 	return STREAM_WAIT;
