@@ -89,27 +89,3 @@ void store_close(void)
 	store.on_arrival = NULL;
 	store.open = false;
 }
-
-bool store_has_room(int64_t bytes)
-{
-	struct writer_figures f;
-
-	writer_figures(&f);
-	if (f.failed)
-		return false;
-	if (f.room_left - bytes >= f.reserve)
-		return true;
-	writer_look();
-	return false;
-}
-
-void store_stats(struct store_stats *s)
-{
-	struct writer_figures f;
-
-	writer_figures(&f);
-	*s = (struct store_stats){ .messages = f.messages, .deferred = f.deferred, .hold = f.hold,
-		.active = f.messages - f.deferred - f.hold, .commits = f.commits, .committed_ops = f.ops,
-		.barriers = 2 * f.commits, .bytes_used = (uint64_t)f.used, .bytes_free = (uint64_t)f.room_left,
-		.fs_free = (uint64_t)f.fs_free, .full = f.full, .failed = f.failed };
-}

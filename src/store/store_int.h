@@ -63,17 +63,23 @@ int	sched_postpone(struct apply *, queue_id_t, int64_t due_ms, bool *missing_r);
 int	sched_delete(struct apply *, queue_id_t);		/* with due and site rows, and the counts */
 
 /* ---- writer.c ---- */
-struct writer_figures {			/* a snapshot for the loop */
-	uint64_t messages, deferred, hold, commits, ops;
-	int64_t used, room_left, reserve, fs_free;
-	bool full, failed;
-};
 char	*writer_start(void);
 void	writer_take(struct store_txn *newest, struct store_txn *oldest);	/* the loop: hands over a stack */
 void	writer_look(void);						/* the loop: refresh the figures */
 void	writer_stop(void);				/* finishes all that was handed over */
 struct store_txn *writer_done(void);				/* the loop: the completed, oldest first */
-void	writer_figures(struct writer_figures *);			/* any thread */
+
+/* ---- space.c: on the writer thread ---- */
+void	space_reset(void);			/* before it runs */
+void	space_count(bool now);			/* room in file, file system and map; shows it */
+void	space_show(void);			/* the counts of messages, for the loop */
+void	space_used(int64_t bytes);
+int64_t	space_left(void);
+int64_t	space_reserve(void);
+int64_t	space_fs_free(void);
+void	space_full(void);			/* found out the hard way */
+void	space_failed(bool);
+void	space_committed(size_t ops);
 
 /* ---- readers: reader.c ---- */
 struct reading;				/* one read: inputs, results; made by load.c and its like */

@@ -23,12 +23,9 @@
 enum {
 	BATCH_TXNS = 1000, BATCH_BYTES = 4 << 20,
 	HOLD_US = 200, HOLD_STEP_US = 50,
-	FIGURES_MS = 100,	/* how long counted space is believed while there is plenty */
 	RETRY_US = 1000 * 1000,	/* settlements and sweeps that failed */
-	RESERVE = 64 << 20,
 	DOUBTS = 3,		/* times to open anew in one batch: more will not help */
 	WARN_US = 1000 * 1000,
-	DEFER_BYTES = 384, DEFER_RCPT_BYTES = 384,
 };
 
 static struct writer {
@@ -46,15 +43,8 @@ static struct writer {
 	int64_t		 sweep_from_us;		/* not earlier: the last sweep failed */
 	struct apply	 apply;
 	size_t		 crowd;			/* how many waited for the last batch */
-	int64_t		 figures_us;
-	int64_t		 room_left, reserve;
 	int64_t		 warned_us;
 	unsigned	 doubts;		/* in this batch */
-	bool		 full;
-	/* For the loop: */
-	_Atomic uint64_t messages, deferred, hold, commits, ops;
-	_Atomic int64_t	 used, room_shown, reserve_shown, fs_free;
-	atomic_bool	 full_shown, failed_shown;
 } w;
 
 /* ---- from and to the loop ----------------------------------------------------------------- */
@@ -121,77 +111,6 @@ static void take_intake(void)
 	*w.last = NULL;
 }
 
-/* ---- space -------------------------------------------------------------------------------- */
-
-static void show_figures(void)
-{
-	struct db *db = &store.db;
-
-	atomic_store(&w.messages, db->messages);
-	atomic_store(&w.deferred, db->deferred);
-	atomic_store(&w.hold, db->hold);
-	atomic_store(&w.room_shown, w.room_left);
-	atomic_store(&w.reserve_shown, w.reserve);
-	atomic_store(&w.full_shown, w.full);
-}
-
-static void set_full(bool full)
-{
-	if (full != w.full && full)
-		log_warn(NULL, "not enough free space in mail queue: %lld bytes, %lld are kept in reserve; new mail is refused",
-		    (long long)w.room_left, (long long)w.reserve);
-	else if (full != w.full)
-		log_info(NULL, "enough free space in mail queue again: %lld bytes", (long long)w.room_left);
-	w.full = full;
-}
-
-/* What it will take to defer all that was never deferred: rows in sched, due and site, reasons. New
- * mail must leave so much, or the reserve would be gone when a large queue meets a dead network. */
-static int64_t promised(const struct db_room *room)
-{
-	const struct db *db = &store.db;
-	int64_t old = (int64_t)(db->deferred + db->hold), recipients = room->recipients - old;
-
-	return ((int64_t)db->messages - old) * DEFER_BYTES + MAX(recipients, 0) * DEFER_RCPT_BYTES;
-}
-
-/* Room is counted with every commit when it is scarce, else now and then. */
-static void figures(bool now)
-{
-	int64_t at = clock_fresh_us();
-	struct db_room room;
-	MDB_txn *t;
-	int rc;
-
-	if (!now && at - w.figures_us < FIGURES_MS * 1000 && w.room_left > 4 * w.reserve) {
-		show_figures();
-		return;
-	}
-	w.figures_us = at;
-	if (mdb_txn_begin(store.db.env, NULL, MDB_RDONLY, &t) != 0)
-		return;
-	rc = db_room(&store.db, t, &room);
-	mdb_txn_abort(t);
-	if (rc != 0)
-		return;
-	w.reserve = MIN((int64_t)RESERVE, MIN(room.fs_total, (int64_t)store.db.map_bytes) / 20);
-	w.reserve = MAX(w.reserve, atomic_load(&store.min_free)) + promised(&room);
-	w.room_left = db_room_left(&room);
-	set_full(w.room_left < w.reserve);
-	atomic_store(&w.used, room.used);
-	atomic_store(&w.fs_free, room.fs_free);
-	show_figures();
-}
-
-void writer_figures(struct writer_figures *f)
-{
-	*f = (struct writer_figures){ .messages = atomic_load(&w.messages), .deferred = atomic_load(&w.deferred),
-		.hold = atomic_load(&w.hold), .commits = atomic_load(&w.commits), .ops = atomic_load(&w.ops),
-		.used = atomic_load(&w.used), .room_left = atomic_load(&w.room_shown),
-		.reserve = atomic_load(&w.reserve_shown), .fs_free = atomic_load(&w.fs_free),
-		.full = atomic_load(&w.full_shown), .failed = atomic_load(&w.failed_shown) };
-}
-
 /* ---- one LMDB transaction ----------------------------------------------------------------- */
 
 static int attempt(struct store_txn **v, size_t n)
@@ -216,10 +135,9 @@ static int attempt(struct store_txn **v, size_t n)
 	idlist_release(&a->unfinished);
 	for (i = 0; i < n; i++) {
 		v[i]->result = v[i]->missing ? STORE_NONE : STORE_OK;
-		w.room_left -= (int64_t)v[i]->bytes;
+		space_used((int64_t)v[i]->bytes);
 	}
-	atomic_fetch_add(&w.commits, 1);
-	atomic_fetch_add(&w.ops, ops);
+	space_committed(ops);
 	return 0;
 }
 
@@ -230,8 +148,8 @@ static enum store_result as_result(int rc)
 	if (rc == MDB_MAP_FULL || rc == ENOSPC || rc == EDQUOT || rc == EFBIG)
 		return STORE_FULL;
 	if (rc == EIO) {		/* LMDB's word for a short write: a full disk, too */
-		figures(true);
-		if (w.room_left < w.reserve || atomic_load(&w.fs_free) < BATCH_BYTES)
+		space_count(true);
+		if (space_left() < space_reserve() || space_fs_free() < BATCH_BYTES)
 			return STORE_FULL;
 	}
 	return STORE_FAILED;
@@ -243,7 +161,7 @@ static void reopen(int why)
 	size_t map = store.db.map_bytes;
 
 	log_error(NULL, "queue: %s: %s; opening it again", dir, mdb_strerror(why));
-	atomic_store(&w.failed_shown, true);
+	space_failed(true);
 	pthread_rwlock_wrlock(&store.gate);
 	readers_forget();
 	db_close(&store.db);
@@ -253,8 +171,8 @@ static void reopen(int why)
 	if (reason != NULL)
 		log_fatal("queue: %s", reason);
 	free(dir);
-	atomic_store(&w.failed_shown, false);
-	figures(true);
+	space_failed(false);
+	space_count(true);
 }
 
 static bool panicked(void)
@@ -301,7 +219,7 @@ static void sweep_some(void)
 	w.sweep_from_us = rc == 0 ? 0 : clock_fresh_us() + RETRY_US;
 	if (rc == 0) {
 		store.sweep.n -= done;
-		atomic_fetch_add(&w.commits, 1);
+		space_committed(0);
 		return;
 	}
 	log_warn(NULL, "queue: removing what is left of %llX: %s", (unsigned long long)id, mdb_strerror(rc));
@@ -363,21 +281,22 @@ static void run_batch(struct store_txn **v, size_t n)
 	int rc;
 
 	w.doubts = 0;
-	for (room = w.room_left, i = 0; i < n; i++)
+	for (room = space_left(), i = 0; i < n; i++)
 		room -= (int64_t)v[i]->bytes;
-	if (room > w.reserve && (rc = attempt(v, n)) == 0)
-		return;
-	if (room > w.reserve)
+	if (room > space_reserve()) {
+		if ((rc = attempt(v, n)) == 0)
+			return;
 		recover(rc);
+	}
 	front = removals_first(v, n);
 	settle_apart(v, front);
 	/* Half of the reserve is for removals and deferrals alone. */
-	figures(true);
+	space_count(true);
 	for (i = n; i > front; i--) {
-		if (w.room_left - (int64_t)(v[i - 1]->bytes + v[i - 1]->bytes / 4) > w.reserve / 2)
+		if (space_left() - (int64_t)(v[i - 1]->bytes + v[i - 1]->bytes / 4) > space_reserve() / 2)
 			continue;
 		v[i - 1]->result = STORE_FULL;
-		set_full(true);
+		space_full();
 		v[i - 1] = v[--n];
 	}
 	settle_apart(v + front, n - front);
@@ -489,12 +408,12 @@ static void *writer_main(void *arg)
 			run_batch(batch, n);		/* may change the order */
 			for (i = 0; i < n; i++)
 				finish(order[i]);
-			show_figures();		/* who is told of a commit finds it counted */
+			space_show();		/* who is told of a commit finds it counted */
 			post_done();
 		}
 		if (sweep_due())
 			sweep_some();
-		figures(atomic_exchange(&w.look, false));
+		space_count(atomic_exchange(&w.look, false));
 		resident_check();
 	}
 	return arg;
@@ -509,7 +428,8 @@ char *writer_start(void)
 	w.stuck_last = &w.stuck;
 	w.msg.fn = commit_done;
 	sem_init(&w.work, 0, 0);
-	figures(true);
+	space_reset();
+	space_count(true);
 	if (!thread_start("store", writer_main, NULL, &w.thread))
 		return xstrdup("cannot start the store's thread");
 	return NULL;
