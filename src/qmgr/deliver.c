@@ -69,9 +69,9 @@ static void deliver_done(struct deliver *dv)
 
 /* Is a connection to this site worth keeping for the next delivery? When one waits for it, or when so many come one
  * after the other that the next is not far. (Occasional mail closes its connections, as with Postfix.) */
-static bool prefer_reuse(const struct site *s)
+static bool prefer_reuse(const struct site *s, bool more_waits)
 {
-	return s->npeers > 0 || s->rate_now + s->rate_before >= REUSE_RATE;
+	return more_waits || s->rate_now + s->rate_before >= REUSE_RATE;
 }
 
 static void count_rate(struct site *s)
@@ -90,7 +90,7 @@ static void deliver_run(struct task *task)
 {
 	struct deliver *dv = CONTAINER_OF(task, struct deliver, task);
 
-	dv->d.prefer_reuse |= prefer_reuse(dv->site);
+	dv->d.prefer_reuse |= prefer_reuse(dv->site, dv->site->npeers > 0);
 	if (agent_of(dv)->poll(&dv->d) == AGENT_DONE)
 		deliver_done(dv);
 }
@@ -133,7 +133,7 @@ void deliver_begin(struct peer *p, unsigned nrcpt)
 	qmgr.ndeliveries++;
 	qmgr.stats.deliveries++;
 	count_rate(s);
-	dv->d.prefer_reuse = s->npeers > 1 || p->next < p->end || prefer_reuse(s);
+	dv->d.prefer_reuse = prefer_reuse(s, s->npeers > 1 || p->next < p->end);	/* p itself is one */
 	t->agent->start(&dv->d);
 	/* Not polled from here: it might be over, and those we were called by still look at peer and site. */
 	task_wake(&dv->task);
