@@ -74,7 +74,7 @@ for my $name (sort keys %client) {
 	like($b->{text}, qr/Content-Type: multipart\/report; report-type=delivery-status/, 'multipart/report');
 	like($b->{text}, qr/Final-Recipient: rfc822; rcpt550\@example\.net\r\n.*Action: failed\r\nStatus: 5\.1\.1/s, 'delivery status');
 	like($b->{text}, qr/Diagnostic-Code: smtp; 550 5\.1\.1 recipient refused by sink/, 'with the server\'s words');
-	like($s->log, qr/to=<rcpt550\@example\.net>, relay=mx\.example\.net\[127\.0\.0\.1\]:$sink->{port}, delay=[\d.]+, delays=[\d.\/]+, dsn=5\.1\.1, status=bounced \(host mx\.example\.net\[127\.0\.0\.1\] said: 550 5\.1\.1 recipient refused by sink \(in reply to RCPT TO command\)\)/, 'log line');
+	like($s->log, qr/to=<rcpt550\@example\.net>, relay=mx\.example\.net\[127\.0\.0\.1\]:$sink->{port}, (?:conn_use=\d+, )?delay=[\d.]+, delays=[\d.\/]+, dsn=5\.1\.1, status=bounced \(host mx\.example\.net\[127\.0\.0\.1\] said: 550 5\.1\.1 recipient refused by sink \(in reply to RCPT TO command\)\)/, 'log line');
 	$c->send_mail(from => '', to => 'rcpt450@example.net');
 	ok($s->wait_log(qr/to=<rcpt450\@example\.net>.*status=deferred/), 'a temporary refusal defers');
 	my ($q) = $s->queue;

@@ -387,18 +387,6 @@ static void test_lmtp(void)
 	    "a@x.test deferred 4.4.1 none (connect to mx.example.com[lmtp]: No such file or directory)\n", "no socket");
 }
 
-static void test_tls_demand(void)
-{
-	struct service *s = service_with("smtp_tls_security_level = encrypt\n", "smtp unix - - n - - smtp\n", "smtp");
-
-	deliver(s, "[127.0.0.1]:1", message_make("s@x.test", HEADER, "x\r\n", "a@x.test", NULL), false);
-	is_str(buf_str(&events),
-	    "a@x.test deferred 4.7.5 none (TLS is required by smtp_tls_security_level, but is not available: not "
-	    "sending "
-	    "in plaintext)\n",
-	    "never in clear against the configuration");
-}
-
 int main(void)
 {
 	struct service *s;
@@ -419,7 +407,6 @@ int main(void)
 	test_cancel(s);
 	test_limits();
 	test_lmtp();
-	test_tls_demand();
 	smtp_release();
 	test_end();
 	return done_testing();

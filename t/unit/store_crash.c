@@ -174,7 +174,9 @@ int main(void)
 		close(p[0]);
 		waitpid(pid, NULL, 0);
 		ok(notes > 200, "round %d: %zu notes", round, notes);
+		fflush(stdout);
 		if ((pid = fork()) == 0) {		/* loop and store afresh, in a process that ends */
+			tap_child = true;
 			loop_init();
 			store_open_ok();
 			check(&last);
