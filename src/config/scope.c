@@ -276,7 +276,7 @@ static void check_origin(struct eval *e, const char *value)
 		report(e, PROBLEM_FATAL, P_myorigin, "%s: %s", value, why);
 		return;
 	}
-	if (strpbrk(name, ", \t\r\n") != NULL)
+	if (strpbrk(name, ", \t\r\n") != NULL && e->config->sym[P_myorigin].raw != NULL)
 		report(e, PROBLEM_FATAL, P_myorigin, "myorigin parameter setting must not contain multiple values: %s", name);
 	e->scope->view.v[P_myorigin].str = arena_strdup(&e->config->arena, name);
 	free(name);
@@ -460,6 +460,7 @@ static struct scope *scope_entry(struct config *c, const struct master_entry *en
 	s->view.v[P_process_name].str = entry != NULL ? entry->command : s->view.v[P_process_name].str;
 	if (spread(c, e.todo, fixed)) {
 		static const int computed[] = { P_myhostname, P_mydomain, P_mynetworks };
+		unsigned char *marked = xmemdup(e.todo, n);	/* todo is cleared by whoever needs the text first */
 
 		s->text = arena_alloc(&c->arena, n * sizeof *s->text);
 		memcpy(s->text, c->base->text, n * sizeof *s->text);
@@ -468,13 +469,14 @@ static struct scope *scope_entry(struct config *c, const struct master_entry *en
 			if (e.todo[computed[i]] && !fixed[computed[i]] && c->sym[computed[i]].raw == NULL)
 				e.raw[computed[i]] = NULL;
 		for (size_t i = 0; i < n; i++) {
-			if (!e.todo[i])
+			if (!marked[i])
 				continue;
 			if (i < PARAM_COUNT)
 				eval_row(&e, (int)i);
 			else
 				eval_top(&e, (int)i);
 		}
+		free(marked);
 	}
 	free(e.raw);
 	free(e.todo);
