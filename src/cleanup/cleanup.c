@@ -139,6 +139,16 @@ static void reject_character(struct cleanup *c, const char *line, size_t len)
 	content_refuse(c, STAT_CONT, "5.7.1 disallowed character");
 }
 
+/* The line in a buffer that may be changed. */
+static void change(struct cleanup *c, const char **line, size_t len)
+{
+	if (*line != c->changed.p) {
+		buf_reset(&c->changed);
+		buf_add(&c->changed, *line, len);
+		*line = c->changed.p;
+	}
+}
+
 /* message_reject_characters, message_strip_characters. False: refused. */
 static bool filter_characters(struct cleanup *c, const char **line, size_t *len)
 {
@@ -151,19 +161,30 @@ static bool filter_characters(struct cleanup *c, const char **line, size_t *len)
 				return false;
 			}
 	if (conf->strip_any) {
-		buf_reset(&c->stripped);
-		buf_reserve(&c->stripped, *len);
+		size_t kept = 0;
+
+		change(c, line, *len);
 		for (size_t i = 0; i < *len; i++)
 			if (!conf->strip[(unsigned char)(*line)[i]])
-				c->stripped.p[c->stripped.len++] = (*line)[i];
-		*line = c->stripped.p;
-		*len = c->stripped.len;
+				c->changed.p[kept++] = (*line)[i];
+		*len = kept;
 	}
 	return true;
 }
 
+/* A lone CR or LF could end a line for somebody behind us, who would then see other lines than we did. */
+static void replace_stray(struct cleanup *c, const char **line, size_t len)
+{
+	change(c, line, len);
+	for (size_t i = 0; i < len; i++)
+		if ((*line)[i] == '\r' || (*line)[i] == '\n')
+			c->changed.p[i] = ' ';
+}
+
 static void one_line(struct cleanup *c, const char *line, size_t len, bool partial)
 {
+	if (c->conf->replace_stray && (memchr(line, '\r', len) != NULL || memchr(line, '\n', len) != NULL))
+		replace_stray(c, &line, len);
 	if ((c->conf->reject_any || c->conf->strip_any) && (c->flags & (CLEANUP_INTERNAL | CLEANUP_NO_HEADER_CHECKS)) == 0 &&
 	    !filter_characters(c, &line, &len))
 		return;
@@ -352,7 +373,7 @@ void cleanup_free(struct cleanup **cp)
 	mime_free(&c->mime);
 	content_unref(&c->content);
 	buf_release(&c->header);
-	buf_release(&c->stripped);
+	buf_release(&c->changed);
 	header_release(c);
 	message_unref(&c->msg);
 	free(c);

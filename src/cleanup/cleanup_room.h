@@ -16,6 +16,7 @@ struct cleanup_conf {
 	struct mime_config mime, mime_internal;	/* with inspection, without */
 	uint64_t	 drop;		/* message_drop_headers: set of hdr_id */
 	struct strs	 drop_other;	/* names that are not well known */
+	bool		 replace_stray;	/* cleanup_replace_stray_cr_lf */
 	bool		 strip_any, reject_any;
 	unsigned char	 strip[256], reject[256];
 	bool		 detect_submit;	/* smtputf8_autodetect_classes: sendmail, smtpd */
@@ -76,7 +77,7 @@ struct cleanup {
 	int64_t		 act_size;	/* against message_size_limit */
 	int64_t		 size_limit;
 	int64_t		 record_size;	/* as Postfix counts its queue file */
-	struct buf	 stripped;	/* a line without message_strip_characters */
+	struct buf	 changed;	/* a line without stray CR, without message_strip_characters */
 
 	/* Headers */
 	enum rewrite_context context;

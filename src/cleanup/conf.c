@@ -96,6 +96,7 @@ static void conf_fill(struct cleanup_conf *c, const char *name, const struct vie
 	c->log_name = xasprintf("%s/cleanup", view_str(v, syslog_name));
 	mime_options(c);
 	drop_headers(c);
+	c->replace_stray = view_bool(v, cleanup_replace_stray_cr_lf);
 	c->strip_any = character_set(c->strip, view_str(v, message_strip_characters));
 	c->reject_any = character_set(c->reject, view_str(v, message_reject_characters));
 	c->utf8 = view_bool(v, smtputf8_enable);

@@ -111,9 +111,11 @@ void put_body(void *arg, const char *line, size_t len, bool partial)
 		return;
 	}
 	append(c->content, line, len, partial);
-	for (; len > limit; len -= limit)
+	/* A line that fills its record is only known to have ended by the empty one behind it. */
+	for (; len >= limit; len -= limit)
 		c->record_size += record_size(limit);
-	c->record_size += record_size(len);
+	if (!partial || len > 0)
+		c->record_size += record_size(len);
 }
 
 static void put_header_line(struct cleanup *c, const char *line, size_t len, bool tab, bool to_body)

@@ -272,6 +272,9 @@ static void test_content(void)
 	check(0, "Content-Type: multipart/mixed; boundary=b\n\n--b\nBcc: x\nTo : a\n\tb\n\ntext\n--b--\n",
 	    RECEIVED "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nBcc: x\r\nTo: a\r\n\tb\r\n\r\ntext\r\n--b--\r\n",
 	    0, "headers of parts");
+	check(0, "Subject: a\rb\n\nx\ry\n", RECEIVED "Subject: a b\r\n\r\nx y\r\n", 0, "a lone CR");
+	load("cleanup_replace_stray_cr_lf = no\n");
+	check(0, "Subject: a\rb\n\nx\ry\n", RECEIVED "Subject: a\rb\r\n\r\nx\ry\r\n", 0, "a lone CR that is left alone");
 	load("message_drop_headers = x-drop, to\nheader_size_limit = 100\n");
 	check(0, "X-Drop: x\nBcc: y\nTo: z\n\n", RECEIVED "Bcc: y\r\n\r\n", 0, "message_drop_headers");
 	check(0, "Subject: 0123456789012345678901234567890123456789\n\t0123456789012345678901234567890123456789\n\tcut off here\nX: y\n\n",
