@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-enum { IMAGES_PER_CUT = 60 /* about, of a barrier */, ALONE = 12, RANDOM = 8, FINDINGS_SHOWN = 10 };
+enum { IMAGES_PER_CUT = 25 /* about; more where much is in doubt */, ALONE = 12, RANDOM = 8, FINDINGS_SHOWN = 10 };
 
 struct progress {		/* shared with the parent */
 	char		 what[256];	/* the image under examination */

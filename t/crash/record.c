@@ -131,9 +131,10 @@ static void start(void)
 
 	if (path == NULL || dir == NULL)
 		return;
+	/* For writing only: the server fetches all readable files it has mapped at start, and this one is large. */
 	fd = NEXT(open)(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
 	if (fd < 0 || ftruncate(fd, (off_t)size) < 0 ||
-	    (h = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)) == MAP_FAILED) {
+	    (h = mmap(NULL, size, PROT_WRITE, MAP_SHARED, fd, 0)) == MAP_FAILED) {
 		dprintf(2, "record: %s: %s\n", path, strerror(errno));
 		_exit(126);
 	}
