@@ -40,7 +40,7 @@ struct cleanup *cleanup_open(struct task *t, const struct service *s UNUSED, con
 	struct cleanup *c = xcalloc(1, sizeof(*c));
 
 	c->task = t;
-	c->msg = message_new(++box.opened, false);
+	c->msg = message_new(++box.opened + 0x1000, false);
 	buf_addf(&box.text, "open%s\n", flags & CLEANUP_LOCAL_CONTEXT ? " local" : "");
 	return c;
 }
