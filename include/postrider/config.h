@@ -96,7 +96,7 @@ struct config;				/* opaque */
 struct config *config_load(const char *dir, const struct strs *overrides, struct problems *);
 /* Parameters only (commands such as sendmail need no master.cf). */
 struct config *config_load_main(const char *dir, struct problems *);
-/* The same from texts (master_cf NULL: the built-in default): tests, fuzzing. */
+/* The same from texts (master_cf NULL: the built-in default), host names not looked up: tests, fuzzing. */
 struct config *config_load_text(const char *main_cf, const char *master_cf, struct problems *);
 const char *config_default_dir(void);	/* MAIL_CONFIG, /etc/postrider with a main.cf, /etc/postfix */
 struct config *config_ref(const struct config *);

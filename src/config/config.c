@@ -164,6 +164,7 @@ struct config *config_load_text(const char *main_cf, const char *master_cf, stru
 {
 	struct config *c = config_new("/nonexistent");
 
+	c->from_text = true;
 	maincf_parse(c, main_cf, strlen(main_cf), problems);
 	if (master_cf != NULL)
 		mastercf_parse(c, master_cf, strlen(master_cf), c->master_path, problems);

@@ -136,9 +136,9 @@ static void list_local(struct list *l, bool inet, bool inet6)
 }
 
 /* Addresses of a name or a literal, "[...]" allowed. */
-static bool list_host(struct list *l, const char *host, bool inet, bool inet6)
+static bool list_host(struct list *l, const char *host, bool inet, bool inet6, bool resolve)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *res, *ai;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = resolve ? 0 : AI_NUMERICHOST }, *res, *ai;
 	char name[256];
 	size_t len = strlen(host);
 	bool any = false;
@@ -220,7 +220,7 @@ void addresses_load(struct config *c, const char *interfaces, const char *protoc
 	} else {
 		strs_split(&words, interfaces, ", \t\r\n");
 		for (i = 0; i < words.n; i++)
-			if (!list_host(&want, words.v[i], inet, inet6))
+			if (!list_host(&want, words.v[i], inet, inet6, !c->from_text))
 				problem_once(problems, PROBLEM_FATAL, file, line,
 				    "config variable inet_interfaces: host not found: %s", words.v[i]);
 		list_masks(&want, &local, file, line, problems);
@@ -229,7 +229,7 @@ void addresses_load(struct config *c, const char *interfaces, const char *protoc
 	strs_release(&words);
 	strs_split(&words, proxies, ", \t\r\n");
 	for (i = 0; i < words.n; i++)
-		if (!list_host(&want, words.v[i], inet, inet6))
+		if (!list_host(&want, words.v[i], inet, inet6, !c->from_text))
 			problem_once(problems, PROBLEM_FATAL, c->sym[P_proxy_interfaces].file, c->sym[P_proxy_interfaces].line,
 			    "config variable proxy_interfaces: host not found: %s", words.v[i]);
 	take_list(c, &want, &c->proxy, &c->nproxy);

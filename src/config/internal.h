@@ -36,6 +36,7 @@ struct scope {			/* a view and what it was made from */
 struct config {
 	_Atomic unsigned refs;
 	const char	*dir, *main_path, *master_path;	/* paths as messages show them */
+	bool		 from_text;	/* config_load_text(): ask no name server */
 	struct arena	 arena;		/* strings, scopes */
 	struct sym	*sym;
 	size_t		 nsym, symcap;

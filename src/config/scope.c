@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define EXPANDED_MAX	(64 << 20)	/* bytes of one configuration: a file of a megabyte cannot ask for all memory */
+
 struct eval {
 	struct config	*config;
 	const struct master_entry *entry;
@@ -100,7 +102,11 @@ static const char *expand(struct eval *e, int id, const char *raw)
 	if (strchr(raw, '$') == NULL)
 		return raw;
 	e->running = id;
-	if (macro_run(&e->macro, &out, raw)) {
+	if (e->config->arena.used > EXPANDED_MAX && e->macro.phrase == NULL) {
+		e->macro.phrase = "values too long";
+		str_copy(e->macro.why, "the expanded values of all parameters are too long", sizeof e->macro.why);
+	}
+	if (e->macro.phrase == NULL && macro_run(&e->macro, &out, raw)) {
 		text = arena_strdup(&e->config->arena, buf_str(&out));
 	} else {
 		text = NULL;

@@ -203,7 +203,7 @@ static void test_computed(void)
 	is_int(n, 1, "one address");
 	v = load("inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nmynetworks_style = class\n", "");
 	is_str(view_str(v, mynetworks), "127.0.0.0/8", "style class");
-	v = load("inet_interfaces = localhost, 127.0.0.1\ninet_protocols = ipv4\nmynetworks_style = subnet\n", "");
+	v = load("inet_interfaces = [127.0.0.1], 127.0.0.1\ninet_protocols = ipv4\nmynetworks_style = subnet\n", "");
 	is_str(view_str(v, mynetworks), "127.0.0.0/8", "style subnet; an address named twice counts once");
 	load("inet_interfaces = no-such-host.invalid\n", "");
 	ok(has(PROBLEM_FATAL, 1, "config variable inet_interfaces: host not found: no-such-host.invalid"), "unknown host");
@@ -287,7 +287,7 @@ static void test_views(void)
 {
 	const struct view *v, *w;
 
-	load("mua = permit_sasl_authenticated, reject\nsmtpd_timeout = 77s\nuser = $service_name\n",
+	load("mua = permit_sasl_authenticated, reject\nsmtpd_timeout = 77s\nuser = $service_name\nrelayhost = $user\n",
 	    "smtp inet n - n - - smtpd\n"
 	    "sub inet n - n - - smtpd -o smtpd_client_restrictions=$mua -o myhostname=mail.example.net -o syslog_name=postfix/$service_name "
 	    "-o own=1 -o smtpd_helo_restrictions=$own\n"
