@@ -20,6 +20,7 @@ static void *compile(struct generation *g, struct problems *problems)
 		c->bounce_lifetime_s = c->lifetime_s;
 	c->queue_run_ms = view_ms(v, queue_run_delay);
 	c->delay_warning_s = view_secs(v, delay_warning_time);
+	c->confirm_delay_cleared = view_bool(v, confirm_delay_cleared);
 	c->delay_digits = view_int(v, delay_logging_resolution_limit);
 	strs_split(&c->defer_transports, view_str(v, defer_transports), ", \t\r\n");
 	c->log_name = xasprintf("%s/qmgr", view_str(v, syslog_name));

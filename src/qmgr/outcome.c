@@ -109,6 +109,12 @@ static bool traced(const struct active *a)
 	return (a->msg->flags & MSG_TRACE_DELIVER) != 0 && a->fresh;
 }
 
+/* The sender was warned, and wants to be told that it is over. */
+static bool delay_cleared(const struct active *a)
+{
+	return qmgr.conf->confirm_delay_cleared && (a->msg->flags & MSG_DELAY_WARNED) != 0;
+}
+
 static void probed(struct deliver *dv, unsigned i, enum outcome out, const struct status *st)
 {
 	const char *action = out == OUT_SENT ? "deliverable" : "undeliverable";
@@ -132,7 +138,7 @@ void delivery_sent(struct delivery *d, unsigned i, const struct status *st)
 	}
 	r = outcome(d, i, OUT_SENT, st, "sent");
 	qmgr.stats.delivered++;
-	wanted = traced(a) || ((r->notify & DSN_SUCCESS) != 0 && !st->dsn_capable);
+	wanted = traced(a) || delay_cleared(a) || ((r->notify & DSN_SUCCESS) != 0 && !st->dsn_capable);
 	if (wanted) {
 		set_status(dv->batch, r, st, st->dsn);
 		report(a, dv->batch, r, st->final ? "delivered" : "relayed", st, false);

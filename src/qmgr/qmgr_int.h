@@ -191,6 +191,7 @@ struct qmgr_conf {			/* what the current generation says */
 	unsigned	 active_limit, rcpt_limit, rcpt_minimum;
 	int64_t		 min_backoff_ms, max_backoff_ms;
 	int64_t		 lifetime_s, bounce_lifetime_s, delay_warning_s;
+	bool		 confirm_delay_cleared;
 	bool		 bounce_lifetime_cut;		/* it was larger than the other, which it cannot be */
 	int64_t		 queue_run_ms;
 	int		 delay_digits;

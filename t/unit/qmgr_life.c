@@ -107,6 +107,21 @@ static unsigned active(void)
 	return (unsigned)s.active_messages;
 }
 
+/* What the last server left behind: new mail, deferred mail. */
+static void test_start(void)
+{
+	queue_id_t id[3];
+
+	for (int i = 0; i < 3; i++)
+		id[i] = put(make("s@x.test", "ok@left.test"));
+	is_int(active(), 0, "nothing happens before the start");
+	qmgr_start();
+	PUMP_UNTIL(agent_seen.n == 3 && active() == 0, 500);
+	settle();
+	ok(agent_seen.n == 3 && !there(id[0]) && !there(id[1]) && !there(id[2]), "what was left behind is delivered");
+	agents_forget();
+}
+
 static void test_delivered(void)
 {
 	queue_id_t id = put(make("s@x.test", "ok@remote.test"));
@@ -510,7 +525,7 @@ int main(void)
 	config_adopt("qmgr_message_active_limit = 100\ntransport_maps = inline:{ {nowhere.test=nosuch:} "
 		     "{slow.test=slow:} {.slow.test=slow:} }\n",
 		     master);
-	qmgr_start();
+	test_start();
 	test_delivered();
 	test_order();
 	test_bounced();
