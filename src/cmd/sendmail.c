@@ -337,9 +337,9 @@ static void no_recipient(int argc, const char *mode)
 
 int main(int argc, char **argv)
 {
-	struct request r = { .dot_ends = true };
+	static struct request r = { .dot_ends = true };	/* for good, like the configuration */
 	const char *name = cmd_name(argv[0]);
-	struct config *c;
+	static struct config *c;
 
 	log_program(strcmp(name, "mailq") == 0 || strcmp(name, "newaliases") == 0 ? name : "sendmail");
 	cmd_fatal_status = EX_TEMPFAIL;
