@@ -200,6 +200,7 @@ void config_unref(struct config **config)
 	free(c->sym);
 	free(c->order);
 	hash_release(&c->ids, NULL);
+	hash_release(&c->entries, NULL);
 	arena_release(&c->arena);
 	free(c);
 }

@@ -46,6 +46,7 @@ struct config {
 	size_t		 norder, ordercap;
 	struct master_entry *master;
 	size_t		 nmaster, mastercap;
+	struct hash	 entries;	/* type and place -> index + 1 in master */
 	struct scope	*base, *stress, **entry, **entry_stress;
 	struct config_address *addr, *proxy;	/* inet_interfaces, proxy_interfaces */
 	size_t		 naddr, nproxy;

@@ -1,7 +1,8 @@
 /* main.cf and master.cf to symbols and entries. A syntax error in main.cf spoils only its own line, so that one
  * run reports them all; the result is unusable all the same. */
 #include "internal.h"
-#include <ctype.h>
+#include <arpa/inet.h>
+#include <netdb.h>
 #include <stdlib.h>
 
 #define BLANKS	" \t\r\n"
@@ -249,27 +250,59 @@ static bool entry_parse(struct reader *r, struct master_entry *e)
 	return !r->bad;
 }
 
+/* Names of mail's own ports need no look-up. -1: no number. */
+static int port_number(const char *name)
+{
+	static const struct { const char *name; int port; } known[] = {
+		{ "smtp", 25 }, { "submission", 587 }, { "smtps", 465 }, { "submissions", 465 }, { "lmtp", 24 },
+	};
+	struct servent entry, *found;
+	char room[1024];
+
+	if (*name >= '0' && *name <= '9')
+		return atoi(name);
+	for (size_t i = 0; i < NELEM(known); i++)
+		if (strcmp(known[i].name, name) == 0)
+			return known[i].port;
+	if (getservbyname_r(name, "tcp", &entry, room, sizeof room, &found) != 0 || found == NULL)
+		return -1;
+	return ntohs((uint16_t)found->s_port);
+}
+
+/* What makes two entries the same service: for inet the port as a number, for others the socket's place. */
+static const char *entry_path(struct config *c, const struct master_entry *e)
+{
+	const char *colon = strrchr(e->name, ':'), *port = colon != NULL ? colon + 1 : e->name;
+	int number;
+
+	if (e->type != MASTER_INET)
+		return arena_printf(&c->arena, "%s/%s", e->private_ == 'n' ? "public" : "private", e->name);
+	if ((number = port_number(port)) < 0)
+		return e->name;
+	return arena_printf(&c->arena, "%.*s%d", (int)(port - e->name), e->name, number);
+}
+
 static void entry_add(struct config *c, const struct master_entry *e, struct problems *problems)
 {
-	struct master_entry *old;
-	size_t i;
+	const char *path = entry_path(c, e);
+	char *key = xasprintf("%d %s", (int)e->type, path);
+	size_t old = (size_t)(intptr_t)hash_get(&c->entries, key);
 
-	for (i = 0; i < c->nmaster; i++) {
-		old = &c->master[i];
-		if (old->type != e->type || strcmp(old->name, e->name) != 0)
-			continue;
+	if (old > 0) {
 		problem_add(problems, PROBLEM_WARNING, e->file, e->line,
-		    "duplicate master.cf entry for service \"%s\" (%s) -- using the last entry", e->name, types[e->type].name);
-		strs_release(&old->args);
-		strs_release(&old->overrides);
-		*old = *e;
-		return;
+		    "duplicate master.cf entry for service \"%s\" (%s) -- using the last entry", e->name, path);
+		strs_release(&c->master[old - 1].args);
+		strs_release(&c->master[old - 1].overrides);
+		c->master[old - 1] = *e;
+	} else {
+		if (c->nmaster == c->mastercap) {
+			c->mastercap = c->mastercap * 2 + 32;
+			c->master = xreallocarray(c->master, c->mastercap, sizeof *c->master);
+		}
+		c->master[c->nmaster++] = *e;
+		hash_set(&c->entries, key, (void *)(intptr_t)c->nmaster);
 	}
-	if (c->nmaster == c->mastercap) {
-		c->mastercap = c->mastercap * 2 + 32;
-		c->master = xreallocarray(c->master, c->mastercap, sizeof *c->master);
-	}
-	c->master[c->nmaster++] = *e;
+	free(key);
 }
 
 bool mastercf_parse(struct config *c, const char *text, size_t len, const char *file, struct problems *problems)

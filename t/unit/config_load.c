@@ -277,7 +277,9 @@ static void test_master(void)
 	load("", "smtp unix - - n - - smtp\n  # c\nsmtp unix - - n - 3 smtp -o biff=no\n");
 	is_int(config_master_count(config), 1, "a repeated service");
 	is_int(config_master(config, 0)->maxproc_n, 3, "the last one counts");
-	ok(has(PROBLEM_WARNING, 3, "duplicate master.cf entry for service \"smtp\" (unix) -- using the last entry"), "and is told");
+	ok(has(PROBLEM_WARNING, 3, "duplicate master.cf entry for service \"smtp\" (private/smtp) -- using the last entry"), "and is told");
+	load("", "25 inet n - n - - smtpd\nsmtp inet n - n - - smtpd\n");
+	is_int(config_master_count(config), 1, "a port by number and by name");
 	load("", NULL);
 	ok(config_master_count(config) >= 5, "built-in services without a master.cf");
 	is_str(config_master(config, 0)->command, "smtpd", "among them smtpd");
