@@ -294,7 +294,7 @@ static enum step change_input(struct conn *c, char type, const char *p, size_t n
 		s = c->verb_state = xcalloc(1, sizeof(*s));
 	switch (type) {
 	case 'A':
-		if (n > 256 || (eq = memchr(p, '=', n)) == NULL)
+		if (n > 256 || memchr(p, '\0', n) != NULL || (eq = memchr(p, '=', n)) == NULL)
 			return answer_error(c, "bad attribute");
 		text = xstrndup(p, n);
 		text[eq - p] = '\0';
