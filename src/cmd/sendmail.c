@@ -339,7 +339,8 @@ int main(int argc, char **argv)
 {
 	static struct request r = { .dot_ends = true };	/* for good, like the configuration */
 	const char *name = cmd_name(argv[0]);
-	static struct config *c;
+	struct config *c;
+	int status;
 
 	log_program(strcmp(name, "mailq") == 0 || strcmp(name, "newaliases") == 0 ? name : "sendmail");
 	cmd_fatal_status = EX_TEMPFAIL;
@@ -377,9 +378,7 @@ int main(int argc, char **argv)
 		break;
 	}
 	c = cmd_load(r.config_dir);
-	if (r.mode == MODE_STAND_ALONE)
-		no_recipient(argc, "stand-alone");
-	if (r.mode == MODE_STAND_ALONE)
-		return submit_stand_alone(config_view(c));
-	return send_mail(&r, argv + optind, config_view(c));
+	status = r.mode == MODE_STAND_ALONE ? submit_stand_alone(config_view(c)) : send_mail(&r, argv + optind, config_view(c));
+	config_unref(&c);
+	return status;
 }
