@@ -22,6 +22,7 @@ void	log_debug(const struct log_ctx *, const char *fmt, ...) PRINTF(2, 3);	/* on
 void	log_info(const struct log_ctx *, const char *fmt, ...) PRINTF(2, 3);
 void	log_warn(const struct log_ctx *, const char *fmt, ...) PRINTF(2, 3);
 void	log_error(const struct log_ctx *, const char *fmt, ...) PRINTF(2, 3);
+void	log_at(enum log_level, const struct log_ctx *, const char *fmt, ...) PRINTF(3, 4);	/* never ends the program */
 /* Program start and commands only: writes "fatal: ..." directly, exits with 1 (Postfix
  * commands: after a second's pause never here). */
 void	log_fatal(const char *fmt, ...) PRINTF(1, 2) NORETURN;

@@ -50,6 +50,7 @@ enum {	/* open flags: Postfix's DICT_FLAG_* of the same names */
 	TABLE_NO_PROXY	  = 8,	/* proxy: is refused (what names files or commands for delivery) */
 	TABLE_NO_UNAUTH	  = 16,	/* tables that a stranger may feed (tcp:) are refused */
 	TABLE_RHS_IS_FILE = 32,	/* values are names of files; the answer is their contents, base64 */
+	TABLE_BRIEF	  = 64,	/* for a program that asks a little and ends: nothing is prepared for speed */
 	TABLE_ADDR	  = TABLE_FOLD | TABLE_UTF8,	/* what almost every map about addresses uses */
 };
 enum table_result {
@@ -62,12 +63,14 @@ enum table_result {
  * NULL. where (may be NULL) is the parameter's name, for problems. */
 struct table *table_open(struct tables *, const char *spec, int flags, const char *where, struct problems *);
 const char *table_spec(const struct table *);		/* "hash:/etc/aliases", as written */
+const char *table_label(const struct table *);		/* "hash:/etc/aliases.db": its name in some of Postfix's messages */
 const char *table_broken(const struct table *);		/* why it only answers TABLE_ERROR, NULL if it is fine */
 bool	table_is_fixed(const struct table *);		/* fixed strings: asking for parts of a key makes sense */
 
 struct table_op {		/* embedded; zeroed = idle */
 	const char	*value;	/* on TABLE_FOUND; ours until table_end() */
 	const char	*why;	/* on TABLE_ERROR: a line for the log; ours until table_end() */
+	int		 err;	/* on TABLE_ERROR: errno, 0 if there is none to tell */
 	/* private to src/table: */
 	enum table_result result;
 	struct table_data *data;	/* contents being asked, referenced */
@@ -78,6 +81,11 @@ struct table_op {		/* embedded; zeroed = idle */
 void	table_start(struct table_op *, struct task *, struct table *, const char *key);	/* copies key */
 enum table_result table_poll(struct table_op *);
 void	table_end(struct table_op *);
+
+/* Every entry, in the table's own order; each returns false to stop. For commands: blocks. NULL, or what is
+ * wrong: "sequence operation is not supported". */
+typedef bool table_each_fn(void *arg, const char *key, const char *value);
+const char *table_each(struct table *, table_each_fn *, void *arg);
 
 /* ---- an ordered list of tables, the value of a ..._maps parameter ------------------------------ */
 /* title: the parameter's name. text: "type:name, type:{ ... } ...". "" gives an empty list. */
@@ -157,13 +165,14 @@ void	match_end(struct match_op *);
 size_t	addr_extension(const char *local, size_t n, const char *delims, const char *double_bounce, bool owner_special);
 
 /* ---- for table types --------------------------------------------------------------------------- */
-#define TABLE_ABI	1u
+#define TABLE_ABI	2u
 struct table_env {		/* one opening or reloading, on a worker thread or before the loop */
 	struct tables	*set;	/* for tables made of tables */
 	const char	*spec;	/* "type:name" */
 	int		 flags;	/* TABLE_* */
 	bool		 pattern;	/* set by open: not a fixed-string table */
 	bool		 no_utf8;	/* set by open: bytes that are not UTF-8 are nothing to this type */
+	const char	*suffix;	/* set by open: of the file that is meant, ".db"; static */
 	struct problems	*problems;	/* may be NULL */
 	struct strs	*files;	/* sources to watch */
 };
@@ -184,6 +193,8 @@ struct table_class {
 	enum table_result (*lookup)(void *contents, struct table_op *, const char *key);
 	enum table_result (*poll)(void *contents, struct table_op *);
 	void		 (*end)(void *contents, struct table_op *);
+	/* As table_each(); NULL: not supported. */
+	const char	*(*each)(void *contents, table_each_fn *, void *arg);
 };
 void	table_register(const struct table_class *);	/* before the loop; a later one of the same type wins */
 bool	table_type_known(const char *type);

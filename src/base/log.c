@@ -134,6 +134,15 @@ static void put(const struct log_ctx *ctx, enum log_level level, const char *fmt
 	errno = saved;
 }
 
+void log_at(enum log_level level, const struct log_ctx *ctx, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put(ctx, level, fmt, ap);
+	va_end(ap);
+}
+
 #define PUT(level) do {							\
 	va_list ap;							\
 									\

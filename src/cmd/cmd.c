@@ -56,11 +56,43 @@ struct config *cmd_load(const char *config_dir)
 	TAILQ_FOREACH(p, &problems, link)
 		if (p->level == PROBLEM_FATAL) {
 			if (p->file != NULL && p->line > 0)
-				log_fatal_status(cmd_fatal_status, "file %s: line %d: %s", p->file, p->line, p->text);
+				log_fatal_status(cmd_fatal_status, "%s, line %d: %s", p->file, p->line, p->text);
 			log_fatal_status(cmd_fatal_status, "%s", p->text);
 		}
 	problems_release(&problems);
 	return c;
+}
+
+void cmd_clean_environment(const struct view *v)
+{
+	char *list = xstrdup(view_str(v, import_environment)), *cursor = list, *item, *equals;
+	extern char **environ;
+	struct strs kept = { 0 };
+	size_t i;
+
+	for (i = 0; environ[i] != NULL; i++)		/* where tests have their servers */
+		if (strncmp(environ[i], "POSTRIDER_", 10) == 0)
+			strs_add(&kept, environ[i]);
+	while ((item = str_tok_brace(&cursor, ", \t\r\n")) != NULL) {
+		if (*item == '{' && str_extpar(&item) != NULL)
+			continue;
+		if (strchr(item, '=') != NULL) {
+			strs_add(&kept, item);
+		} else if (getenv(item) != NULL) {
+			char *pair = xasprintf("%s=%s", item, getenv(item));
+
+			strs_add(&kept, pair);
+			free(pair);
+		}
+	}
+	clearenv();
+	for (i = 0; i < kept.n; i++) {
+		equals = strchr(kept.v[i], '=');
+		*equals = '\0';
+		setenv(str_trim(kept.v[i]), str_trim(equals + 1), 1);
+	}
+	strs_release(&kept);
+	free(list);
 }
 
 /* ---- the queue ---------------------------------------------------------------------------------------- */

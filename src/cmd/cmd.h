@@ -11,11 +11,14 @@ const char *cmd_config_dir(const char *arg);
 /* Path of another program of ours: beside this one. Malloced. */
 char	*cmd_sibling(const char *name);
 /* Parameters of main.cf; a configuration that cannot be used ends the program with its reason and cmd_fatal_status. */
+struct view;
 struct config *cmd_load(const char *config_dir);
+/* A program that root runs keeps only those environment variables that import_environment names, or gives. */
+void	cmd_clean_environment(const struct view *);
 extern int cmd_fatal_status;				/* 1 unless the program sets it */
 
 /* ---- the queue ---------------------------------------------------------------------------------------- */
-struct control_conn; struct view;
+struct control_conn;
 enum cmd_queue { CMD_QUEUE_UP /* the server answers */, CMD_QUEUE_DIRECT /* no server: from the disk */,
     CMD_QUEUE_NONE /* no server and no queue yet */, CMD_QUEUE_DENIED /* no server, and not ours to read */ };
 /* *err_r: why the server cannot be reached (errno). *conn_r is NULL for NONE and DENIED. */

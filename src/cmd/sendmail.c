@@ -257,6 +257,26 @@ static void run_program(const char *name, const char *config_dir, const char *op
 	log_fatal_status(EX_UNAVAILABLE, "%s: %s", argv[0], strerror(errno));
 }
 
+/* The tables of alias_database, or the one that -oA names. */
+static void run_postalias(const char *config_dir, const char *alias_file)
+{
+	struct config *c = cmd_load(config_dir);
+	struct strs argv = { 0 };
+
+	strs_split(&argv, alias_file != NULL ? alias_file : view_str(config_view(c), alias_database), ", \t\r\n");
+	if (argv.n == 0)
+		exit(0);
+	argv.v = xreallocarray(argv.v, argv.n + 5, sizeof(*argv.v));
+	memmove(argv.v + 4, argv.v, argv.n * sizeof(*argv.v));
+	argv.v[0] = cmd_sibling("postalias");
+	argv.v[1] = xstrdup("-c");
+	argv.v[2] = xstrdup(config_dir);
+	argv.v[3] = xstrdup("--");
+	argv.v[argv.n + 4] = NULL;
+	execv(argv.v[0], argv.v);
+	log_fatal_status(EX_UNAVAILABLE, "%s: %s", argv.v[0], strerror(errno));
+}
+
 static void who_am_i(struct submit *m, char **login_r)
 {
 	uid_t uid = getuid();
@@ -365,7 +385,7 @@ int main(int argc, char **argv)
 		run_program("postqueue", r.config_dir, r.flush_id != NULL ? "-i" : "-f", r.flush_id, NULL);
 		break;
 	case MODE_NEWALIASES:
-		run_program("postalias", r.config_dir, r.alias_file, NULL, NULL);
+		run_postalias(r.config_dir, r.alias_file);
 		break;
 	case MODE_DAEMON:
 		run_program("postrider", r.config_dir, NULL, NULL, "start");

@@ -17,5 +17,6 @@ const struct table_class *const table_builtin[] = {
 	&table_unionmap,
 	&table_pipemap,
 	&table_randmap,
+	&table_internal,
 	NULL,
 };

@@ -14,7 +14,7 @@ static void finish(struct table_op *op, enum table_result r)
 	if (r == TABLE_FOUND && d->utf8 && !str_is_utf8(op->value, strlen(op->value))) {
 		struct buf why = { 0 };
 
-		buf_addf(&why, "%s: non-UTF-8 value \"%s\": malformed UTF-8 or invalid codepoint", d->spec, op->value);
+		buf_addf(&why, "%s: non-UTF-8 value \"%s\": malformed UTF-8 or invalid codepoint", d->label, op->value);
 		buf_release(&op->buf);
 		op->buf = why;
 		op->why = op->buf.p;
@@ -29,7 +29,7 @@ static bool key_usable(struct table_op *op, const struct table_data *d, const ch
 {
 	if (str_is_utf8(key, strlen(key)))
 		return true;
-	buf_addf(&op->buf, "%s: non-UTF-8 key \"%s\": malformed UTF-8 or invalid codepoint", d->spec, key);
+	buf_addf(&op->buf, "%s: non-UTF-8 key \"%s\": malformed UTF-8 or invalid codepoint", d->label, key);
 	op->why = op->buf.p;
 	return false;
 }
@@ -90,5 +90,16 @@ void table_data_unref(struct table_data *d)
 		dispose(d->class->close, d->contents);
 	free(d->why);
 	free(d->down);
+	free(d->label);
 	free(d);
+}
+
+const char *table_each(struct table *t, table_each_fn *fn, void *arg)
+{
+	while (t->inner != NULL)
+		t = t->inner;
+	if (t->data->contents == NULL)
+		return t->data->why;
+	return t->class->each != NULL ? t->class->each(t->data->contents, fn, arg) :
+	    "sequence operation is not supported";
 }

@@ -42,7 +42,8 @@ static bool map_record(struct records *r, char *line)
 	}
 	if (*line == '\0' || *value == '\0') {
 		table_warn(s->env, s->path, s->line,
-		    "%s, line %d: expected format: key whitespace value -- ignoring this line", s->path, s->line);
+		    "%s, line %d: expected format: key whitespace value%s", s->path, s->line,
+		    r->index ? "" : " -- ignoring this line");
 		return false;
 	}
 	if (line[strlen(line) - 1] == ':')
@@ -67,6 +68,21 @@ static bool alias_record(struct records *r, const char *line)
 	return true;
 }
 
+/* The contents of files instead of their names; false: cannot be read. */
+static bool take_files(struct records *r)
+{
+	struct source *s = &r->source;
+	char *why = NULL;
+
+	free(r->contents);
+	if ((r->contents = table_file_value(s->env, r->value, &why)) == NULL)
+		table_warn(s->env, s->path, s->line, "%s, line %d: %s: skipping this entry", s->path, s->line, why);
+	else
+		r->value = r->contents;
+	free(why);
+	return r->contents != NULL;
+}
+
 bool records_next(struct records *r)
 {
 	struct source *s = &r->source;
@@ -83,7 +99,9 @@ bool records_next(struct records *r)
 		}
 		if (!(r->aliases ? alias_record(r, line) : map_record(r, line)))
 			continue;
-		r->key = (env->flags & TABLE_FOLD) != 0 || r->aliases ? fold_key(r->written, utf8,
+		if (r->index && (env->flags & TABLE_RHS_IS_FILE) != 0 && !take_files(r))
+			continue;
+		r->key = (env->flags & TABLE_FOLD) != 0 || (r->aliases && !r->as_written) ? fold_key(r->written, utf8,
 		    &r->folded) : r->written;
 		return true;
 	}
@@ -96,6 +114,8 @@ void records_close(struct records *r)
 	buf_release(&r->folded);
 	buf_release(&r->alias_key);
 	buf_release(&r->alias_value);
+	free(r->contents);
+	r->contents = NULL;
 }
 
 /* "root: alice" and "root : alice", but not "2001:db8::1 OK". */

@@ -22,6 +22,7 @@ struct table_data {
 	char		*why;		/* of a broken table: the reason */
 	char		*down;		/* of a broken table: the line a failing lookup logs */
 	const char	*spec;		/* the table's, owned by the set */
+	char		*label;		/* spec with the suffix of the file that is meant */
 	bool		 pattern, fold, utf8, no_utf8;
 };
 
@@ -100,7 +101,8 @@ struct source {
 	size_t		 len, pos;
 	const char	*path;		/* borrowed */
 	struct table_env *env;
-	int		 line;		/* the last physical line read */
+	int		 line;		/* where the logical line begins */
+	int		 lines;		/* physical lines read */
 	struct buf	 buf;
 };
 /* path, or "{ {line}, {line} }". NULL or a malloced reason: "open PATH: No such file...", with prefix
@@ -115,10 +117,12 @@ struct records {
 	struct source	 source;
 	bool		 aliases;
 	bool		 index;		/* the source of hash: and the like */
+	bool		 as_written;	/* aliases, too, are folded only if the flags say so */
 	const char	*key;		/* folded as the flags ask; valid until the next */
 	const char	*written;	/* as in the source, for messages */
 	const char	*value;
 	struct buf	 folded, alias_key, alias_value;
+	char		*contents;	/* index, and values are files: of this one's */
 };
 bool	records_next(struct records *);
 void	records_close(struct records *);	/* the source, too */
@@ -129,10 +133,28 @@ void	*text_new(struct records *);		/* contents for table_texthash's lookup and c
 
 /* Indexed files. */
 struct index;
-struct index *index_open(const char *path, char **why_r);
+struct index *index_open(const char *path, bool warm, char **why_r);
 void	index_close(struct index *);
 enum table_result index_get(struct index *, const char *key, struct buf *value, const char **why_r);
-char	*index_make(const char *path, struct records *);	/* replaces path; NULL or a malloced reason */
+const char *index_each(struct index *, table_each_fn *, void *arg);
+
+/* A changed or a new one that takes the place of the old at the end, or nothing happens. */
+struct index_how {
+	bool		 update;	/* begin with what is there, if anything is */
+	bool		 no_nul;	/* keys and values without a NUL at their end */
+	size_t		 text_bytes;	/* about how much will be put in */
+	unsigned	 mode;		/* of a new file; an old one's stays, and its owner */
+};
+struct index_edit;
+struct index_edit *index_edit_new(const char *path, const struct index_how *, char **why_r);
+enum index_edited { INDEX_DONE, INDEX_EXISTS /* put */, INDEX_NONE /* del */, INDEX_TOO_LONG, INDEX_FAILED };
+enum index_edited index_edit_put(struct index_edit *, const char *key, const char *value, bool replace);
+enum index_edited index_edit_del(struct index_edit *, const char *key);
+char	*index_edit_why(const struct index_edit *);	/* after INDEX_FAILED; malloced */
+char	*index_edit_commit(struct index_edit **);	/* NULL or a malloced reason; freed in any case */
+void	index_edit_drop(struct index_edit **);
+/* All records; what is wrong with one is warned about, label says where to. NULL or a malloced reason. */
+char	*index_edit_records(struct index_edit *, struct records *, const char *label, bool replace, bool quiet);
 
 /* With TABLE_RHS_IS_FILE: the value for a list of files; NULL with *why_r. */
 char	*table_file_value(struct table_env *, const char *list, char **why_r);
@@ -165,5 +187,5 @@ void	nets_release(struct nets *);
 extern const struct table_class *const table_builtin[];	/* NULL-terminated */
 extern const struct table_class table_static, table_inline, table_texthash, table_fail, table_environ;
 extern const struct table_class table_lmdb, table_hash, table_btree, table_unix, table_cidr, table_regexp, table_pcre;
-extern const struct table_class table_unionmap, table_pipemap, table_randmap;
+extern const struct table_class table_unionmap, table_pipemap, table_randmap, table_internal;
 #endif

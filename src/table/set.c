@@ -182,6 +182,7 @@ struct table_data *table_data_load(struct table *t, struct problems *problems, s
 		d->down = xasprintf("%s is unavailable. %s", t->spec, d->why);
 		env.pattern = true;
 	}
+	d->label = xasprintf("%s%s", t->spec, env.suffix != NULL ? env.suffix : "");
 	d->pattern = env.pattern;
 	d->no_utf8 = env.no_utf8;
 	d->fold = (t->flags & TABLE_FOLD) != 0;
@@ -225,6 +226,7 @@ static void table_break(struct table *t, const char *why)
 
 	d->refs = 1;
 	d->spec = t->spec;
+	d->label = xstrdup(t->spec);
 	d->why = xstrdup(why);
 	d->down = xasprintf("%s is unavailable. %s", t->spec, why);
 	d->pattern = true;
@@ -294,6 +296,11 @@ static const struct table *meant(const struct table *t)
 const char *table_broken(const struct table *t)
 {
 	return meant(t)->data->why;
+}
+
+const char *table_label(const struct table *t)
+{
+	return meant(t)->data->label;
 }
 
 bool table_is_fixed(const struct table *t)

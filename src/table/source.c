@@ -1,8 +1,8 @@
 /* source.c - the text a table is made from, by logical lines.
  * Postfix's rules: a line that begins with white space continues the one before; empty lines, lines of
  * white space and lines whose first other character is '#' do not count, also in the middle of a
- * continued line. The number of a logical line in messages is that of the last physical
- * line looked at for it. A source may be written in place of a file name, "{ {line}, {line} }". */
+ * continued line. The number of a logical line in messages is that of its first physical
+ * line. A source may be written in place of a file name, "{ {line}, {line} }". */
 #include <ctype.h>
 #include <errno.h>
 #include <postrider/file.h>
@@ -68,12 +68,15 @@ static char *source_next(struct source *s)
 		const char *p = s->text + s->pos, *nl = memchr(p, '\n', s->len - s->pos);
 		size_t n = nl != NULL ? (size_t)(nl - p) : s->len - s->pos, skip = 0;
 
-		s->line++;
+		s->lines++;
 		s->pos += n + (nl != NULL);
 		while (skip < n && blank(p[skip]))
 			skip++;
-		if (skip < n && p[skip] != '#')
+		if (skip < n && p[skip] != '#') {
+			if (s->buf.len == 0)
+				s->line = s->lines;
 			buf_add(&s->buf, p, n);
+		}
 		if (s->buf.len > 0 && s->pos < s->len && s->text[s->pos] != '#' && !blank(s->text[s->pos]))
 			break;
 	}

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <postrider/file.h>
 
 #include "room.h"
@@ -47,22 +48,53 @@ static enum table_result indexed_lookup(void *contents, struct table_op *op, con
 	return r;
 }
 
+static const char *indexed_each(void *contents, table_each_fn *fn, void *arg)
+{
+	struct indexed *x = contents;
+
+	return x->text != NULL ? table_texthash.each(x->text, fn, arg) : index_each(x->index, fn, arg);
+}
+
+static char *make_own(const char *file, struct records *r)
+{
+	struct index_how how = { .text_bytes = r->source.len, .mode = 0600 };
+	char *why = NULL;
+	struct index_edit *x = index_edit_new(file, &how, &why);
+
+	if (x == NULL)
+		return why;
+	if ((why = index_edit_records(x, r, r->source.env->spec, false, false)) != NULL) {
+		index_edit_drop(&x);
+		return why;
+	}
+	return index_edit_commit(&x);
+}
+
+/* What is below data_directory belongs to the server: a command run by root leaves it alone. */
+static bool own_directory(const struct table_env *env)
+{
+	struct stat st;
+
+	return (env->flags & TABLE_BRIEF) == 0 && stat(env->set->data_directory, &st) == 0 && st.st_uid == geteuid();
+}
+
 /* Our own index of the source, made if it is not up to date. */
 static struct index *own_index(struct table_env *env, const char *path, struct records *r, int64_t source_us)
 {
 	char *dir = xasprintf("%s/tables", env->set->data_directory), *file, *why = NULL;
 	struct index *x = NULL;
 
-	file = xasprintf("%s/%016llx%s.lmdb", dir, (unsigned long long)hash_stable(path, strlen(path)),
-	    r->aliases ? "-a" : (env->flags & TABLE_FOLD) != 0 ? "" : "-c");
+	file = xasprintf("%s/%016llx%s%s.lmdb", dir, (unsigned long long)hash_stable(path, strlen(path)),
+	    r->aliases ? "-a" : (env->flags & TABLE_FOLD) != 0 ? "" : "-c",
+	    (env->flags & TABLE_RHS_IS_FILE) != 0 ? "-f" : "");
 	if (file_mtime_us(file) <= source_us) {
 		if (file_mkdirs(dir, 0700) < 0)
 			why = xasprintf("create directory %s: %s", dir, strerror(errno));
 		else
-			why = index_make(file, r);
+			why = make_own(file, r);
 	}
 	if (why == NULL)
-		x = index_open(file, &why);
+		x = index_open(file, true, &why);
 	if (why != NULL)
 		table_warn(env, NULL, 0, "%s: not indexed, kept in memory: %s", env->spec, why);
 	free(why);
@@ -81,11 +113,11 @@ static struct indexed *from_source(struct table_env *env, const char *path, int6
 	r.index = true;
 	r.aliases = records_are_aliases(&r.source);
 	x = xcalloc(1, sizeof(*x));
-	if (r.source.len > SMALL)
+	if (r.source.len > SMALL && own_directory(env))
 		x->index = own_index(env, path, &r, source_us);
 	if (x->index == NULL) {
 		r.source.pos = 0;
-		r.source.line = 0;
+		r.source.lines = 0;
 		x->text = text_new(&r);
 	}
 	records_close(&r);
@@ -98,15 +130,18 @@ static void *open_as(struct table_env *env, const char *path, const char *suffix
 	int64_t index_us, source_us;
 	struct indexed *x = NULL;
 	struct index *index;
+	int missing;
 
+	env->suffix = strcmp(suffix, "db") == 0 ? ".db" : NULL;
 	table_watch_file(env, file);
 	table_watch_file(env, path);
 	index_us = file_mtime_us(file);
+	missing = errno;
 	source_us = file_mtime_us(path);
 	if (index_us < 0 && source_us < 0) {
-		*why_r = xasprintf("open database %s.%s: %s", path, suffix, strerror(ENOENT));
+		*why_r = xasprintf("open database %s.%s: %s", path, suffix, strerror(missing));
 	} else if (index_us >= source_us) {
-		if ((index = index_open(file, why_r)) != NULL) {
+		if ((index = index_open(file, (env->flags & TABLE_BRIEF) == 0, why_r)) != NULL) {
 			x = xcalloc(1, sizeof(*x));
 			x->index = index;
 		}
@@ -129,10 +164,13 @@ static void *hash_open(struct table_env *env, const char *name, char **why_r)
 
 const struct table_class table_lmdb = {
 	.abi = TABLE_ABI, .type = "lmdb", .open = lmdb_open, .close = indexed_close, .lookup = indexed_lookup,
+	.each = indexed_each,
 };
 const struct table_class table_hash = {
 	.abi = TABLE_ABI, .type = "hash", .open = hash_open, .close = indexed_close, .lookup = indexed_lookup,
+	.each = indexed_each,
 };
 const struct table_class table_btree = {
 	.abi = TABLE_ABI, .type = "btree", .open = hash_open, .close = indexed_close, .lookup = indexed_lookup,
+	.each = indexed_each,
 };

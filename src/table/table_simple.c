@@ -1,6 +1,7 @@
-/* table_simple.c - types that need no source: static, fail, environ.
+/* table_simple.c - types that need no source: static, fail, environ, internal.
  * static:VALUE and static:{ VALUE } answer VALUE to every key; fail: answers every key with a
- * temporary error; environ: looks into this process's environment. */
+ * temporary error; environ: looks into this process's environment; internal: is a table that begins empty, and
+ * nothing but a program's own caches ever writes to one: as a lookup table it has no entries. */
 #include <postrider/log.h>
 
 #include "room.h"
@@ -69,12 +70,32 @@ static enum table_result environ_lookup(void *contents UNUSED, struct table_op *
 	return op->value != NULL ? TABLE_FOUND : TABLE_NONE;
 }
 
+static const char *fail_each(void *contents UNUSED, table_each_fn *fn UNUSED, void *arg UNUSED)
+{
+	return "sequence error: Application error";
+}
+
+static enum table_result internal_lookup(void *contents UNUSED, struct table_op *op UNUSED, const char *key UNUSED)
+{
+	return TABLE_NONE;
+}
+
+static const char *internal_each(void *contents UNUSED, table_each_fn *fn UNUSED, void *arg UNUSED)
+{
+	return NULL;
+}
+
 const struct table_class table_static = {
 	.abi = TABLE_ABI, .type = "static", .open = static_open, .close = constant_close, .lookup = static_lookup,
 };
 const struct table_class table_fail = {
 	.abi = TABLE_ABI, .type = "fail", .open = fail_open, .close = constant_close, .lookup = fail_lookup,
+	.each = fail_each,
 };
 const struct table_class table_environ = {
 	.abi = TABLE_ABI, .type = "environ", .open = environ_open, .close = constant_close, .lookup = environ_lookup,
+};
+const struct table_class table_internal = {
+	.abi = TABLE_ABI, .type = "internal", .open = environ_open, .close = constant_close, .lookup = internal_lookup,
+	.each = internal_each,
 };

@@ -30,27 +30,50 @@ static enum table_result text_lookup(void *contents, struct table_op *op, const 
 	return op->value != NULL ? TABLE_FOUND : TABLE_NONE;
 }
 
-/* Value is a list of files: their contents, one after the other, in base64. */
+static int by_key(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static const char *text_each(void *contents, table_each_fn *fn, void *arg)
+{
+	const struct hash *h = &((struct text *)contents)->hash;
+	const char **keys = xcalloc(h->n + 1, sizeof(*keys));
+	size_t pos = 0, n = 0;
+	void *value;
+
+	while (n < h->n && hash_next(h, &pos, &keys[n], &value))
+		n++;
+	qsort(keys, n, sizeof(*keys), by_key);
+	for (size_t i = 0; i < n && fn(arg, keys[i], hash_get(h, keys[i])); i++)
+		;
+	free(keys);
+	return NULL;
+}
+
+/* Value is a list of files: their contents, one after the other, with newlines between, in base64. */
 char *table_file_value(struct table_env *env, const char *list, char **why_r)
 {
 	char *copy = xstrdup(list), *cursor = copy, *path;
 	struct buf all = { 0 }, out = { 0 };
+	bool any = false;
 
 	while (*why_r == NULL && (path = str_tok(&cursor, ", \t\r\n")) != NULL) {
 		size_t n;
 		char *bytes = file_read(path, 1 << 20, &n);
 
 		table_watch_file(env, path);
+		if (any)
+			buf_addc(&all, '\n');
+		any = true;
 		if (bytes == NULL)
 			*why_r = xasprintf("open %s: %s", path, strerror(errno));
 		else
 			buf_add(&all, bytes, n);
-		if (bytes != NULL && n > 0 && bytes[n - 1] != '\n')
-			buf_addc(&all, '\n');
 		free(bytes);
 	}
 	free(copy);
-	if (*why_r == NULL && all.len == 0)
+	if (*why_r == NULL && !any)
 		*why_r = xasprintf("empty pathname list: >>%s<<'", list);
 	if (*why_r == NULL)
 		buf_add_base64(&out, all.p, all.len);
@@ -68,8 +91,8 @@ static void add_record(struct text *t, struct records *r)
 	if (hash_get(&t->hash, r->key) != NULL && !r->index)
 		table_warn(env, s->path, s->line, "%s, line %d: duplicate entry: \"%s\"", s->path, s->line, r->written);
 	else if (hash_get(&t->hash, r->key) != NULL)
-		table_warn(env, s->path, s->line, "%s: duplicate entry: \"%s\"", env->spec, r->written);
-	else if ((env->flags & TABLE_RHS_IS_FILE) != 0 && (file_value = table_file_value(env, r->value, &why)) == NULL)
+		table_warn(env, s->path, s->line, "%s: duplicate entry: \"%s\"", env->spec, r->key);
+	else if (!r->index && (env->flags & TABLE_RHS_IS_FILE) != 0 && (file_value = table_file_value(env, r->value, &why)) == NULL)
 		table_warn(env, s->path, s->line, "%s, line %d: %s: skipping this entry", s->path, s->line, why);
 	else
 		hash_set(&t->hash, r->key, arena_strdup(&t->arena, file_value != NULL ? file_value : r->value));
@@ -156,7 +179,9 @@ static void *inline_open(struct table_env *env, const char *name, char **why_r)
 
 const struct table_class table_texthash = {
 	.abi = TABLE_ABI, .type = "texthash", .open = texthash_open, .close = text_close, .lookup = text_lookup,
+	.each = text_each,
 };
 const struct table_class table_inline = {
 	.abi = TABLE_ABI, .type = "inline", .open = inline_open, .close = text_close, .lookup = text_lookup,
+	.each = text_each,
 };
