@@ -255,6 +255,7 @@ static void release_all(void)
 {
 	smtp_release();
 	control_close();
+	qmgr_release();
 	store_close();
 	generation_release_current();
 	dns_release();

@@ -398,6 +398,8 @@ int main(int argc, char **argv)
 		break;
 	}
 	c = cmd_load(r.config_dir);
+	if (r.mode == MODE_STAND_ALONE)
+		no_recipient(argc, "stand-alone");
 	status = r.mode == MODE_STAND_ALONE ? submit_stand_alone(config_view(c)) : send_mail(&r, argv + optind, config_view(c));
 	config_unref(&c);
 	return status;
