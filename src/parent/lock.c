@@ -117,6 +117,7 @@ int make_queue_directories(const struct parent_plan *p, int *err_r)
 	    one_directory(q, "public", 0755, p->uid, p->gid, root) < 0 ||
 	    one_directory(q, "private", 0700, p->uid, p->gid, root) < 0 ||
 	    one_directory(q, "maildrop", 01733, p->uid, p->gid, root) < 0 ||
+	    one_directory(q, "corrupt", 0700, p->uid, p->gid, root) < 0 ||
 	    (p->data_directory != NULL && one_directory(p->data_directory, NULL, 0700, p->uid, p->gid, root) < 0)) {
 		*err_r = errno;
 		return -1;
