@@ -37,8 +37,8 @@ sub run_cmd
 	my ($out, $err) = map { File::Temp->new } 1, 2;
 	my $pid = fork // croak "fork: $!";
 	if ($pid == 0) {
-		my $in = $o{stdin_file};
-		if (defined $o{stdin}) { my $t = File::Temp->new; print $t $o{stdin}; $t->flush; $in = $t->filename; }
+		my ($in, $t) = $o{stdin_file};
+		if (defined $o{stdin}) { $t = File::Temp->new; print $t $o{stdin}; $t->flush; $in = $t->filename; }
 		open STDIN, '<', $in // '/dev/null' or POSIX::_exit(126);
 		open STDOUT, '>', $out->filename; open STDERR, '>', $err->filename;
 		$ENV{$_} = $o{env}{$_} for keys %{$o{env} // {}};
