@@ -180,7 +180,8 @@ static void check_letters(struct letters *l, char *const *args)
 int main(int argc, char **argv)
 {
 	static const struct { char letter; unsigned bit; } bits[] = {
-		{ 'd', PC_DEFAULTS }, { 'f', PC_FOLD }, { 'h', PC_HIDE_NAME }, { 'H', PC_HIDE_VALUE }, { 'n', PC_EXPLICIT },
+		{ 'd', PC_DEFAULTS }, { 'f', PC_FOLD }, { 'h', PC_HIDE_NAME }, { 'H', PC_HIDE_VALUE }, { 'n',
+		    PC_EXPLICIT },
 		{ 'x', PC_EXPAND }, { 'X', PC_EXCLUDE }, { '#', PC_COMMENT },
 	};
 	struct postconf o = { .out = stdout };

@@ -11,7 +11,8 @@ static bool readable(const char *path)
 	return faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0;
 }
 
-static void check_path(const struct config *c, const struct scope *s, int id, const char *path, struct problems *problems)
+static void check_path(const struct config *c, const struct scope *s, int id, const char *path,
+    struct problems *problems)
 {
 	const char *file;
 	int line;
@@ -24,10 +25,11 @@ static void check_path(const struct config *c, const struct scope *s, int id, co
 }
 
 /* A table by its type and name. Indexed ones need their source or the index built from it. */
-static void check_table(const struct config *c, const struct scope *s, int id, const char *word, struct problems *problems)
+static void check_table(const struct config *c, const struct scope *s, int id, const char *word,
+    struct problems *problems)
 {
-	static const char *const plain[] = { "texthash:", "regexp:", "pcre:", "cidr:", "ldap:", "mysql:", "pgsql:", "sqlite:",
-	    "memcache:", "redis:", NULL };
+	static const char *const plain[] = { "texthash:", "regexp:", "pcre:", "cidr:", "ldap:", "mysql:", "pgsql:",
+	    "sqlite:", "memcache:", "redis:", NULL };
 	static const char *const indexed[] = { "hash:", "btree:", "lmdb:", NULL };
 	char *built;
 	int i;
@@ -62,7 +64,8 @@ static bool ends_with(const char *name, const char *end)
 static bool names_files(const char *name)
 {
 	static const char *const ends[] = { "_cert_file", "_key_file", "_dcert_file", "_dkey_file", "_eccert_file",
-	    "_eckey_file", "_CAfile", "_CApath", "_chain_files", "_param_file", "bounce_template_file", "_trust_anchor_file" };
+	    "_eckey_file", "_CAfile", "_CApath", "_chain_files", "_param_file", "bounce_template_file",
+	    "_trust_anchor_file" };
 
 	for (size_t i = 0; i < NELEM(ends); i++)
 		if (ends_with(name, ends[i]))
@@ -75,7 +78,8 @@ static bool names_patterns(int id)
 {
 	static const int lists[] = { P_mynetworks, P_mydestination, P_relay_domains, P_virtual_alias_domains,
 	    P_virtual_mailbox_domains, P_smtpd_authorized_xclient_hosts, P_smtpd_authorized_xforward_hosts,
-	    P_smtpd_authorized_verp_clients, P_smtpd_client_event_limit_exceptions, P_debug_peer_list, P_fast_flush_domains,
+	    P_smtpd_authorized_verp_clients, P_smtpd_client_event_limit_exceptions, P_debug_peer_list,
+	    P_fast_flush_domains,
 	    P_smtpd_forbid_bare_newline_exclusions, P_permit_mx_backup_networks, P_authorized_flush_users,
 	    P_authorized_mailq_users, P_authorized_submit_users };
 

@@ -105,7 +105,8 @@ static void read_main(struct config *c, const struct strs *overrides, struct pro
 	for (i = 0; overrides != NULL && i < overrides->n; i++) {
 		pair = xstrdup(overrides->v[i]);
 		if ((why = split_nameval(pair, &name, &value)) != NULL)
-			problem_add(problems, PROBLEM_FATAL, NULL, 0, "invalid parameter override: %s: %s", overrides->v[i], why);
+			problem_add(problems, PROBLEM_FATAL, NULL, 0, "invalid parameter override: %s: %s",
+			    overrides->v[i], why);
 		else
 			maincf_set(c, name, value, "command line", 0);
 		free(pair);

@@ -162,7 +162,8 @@ static bool list_host(struct list *l, const char *host, bool inet, bool inet6, b
 }
 
 /* Gives each wanted address its interface's mask; one that no interface has is an error. */
-static void list_masks(struct list *want, const struct list *local, const char *where, int line, struct problems *problems)
+static void list_masks(struct list *want, const struct list *local, const char *where, int line,
+    struct problems *problems)
 {
 	size_t i, k, n = 0;
 	char host[64];
@@ -216,7 +217,8 @@ void addresses_load(struct config *c, const char *interfaces, const char *protoc
 	if (strcmp(interfaces, "all") == 0 || strcmp(interfaces, "loopback-only") == 0) {
 		for (i = 0; i < local.n; i++)
 			if (interfaces[0] == 'a' || is_loopback(&local.v[i].addr))
-				list_add(&want, (struct sockaddr *)&local.v[i].addr, (struct sockaddr *)&local.v[i].mask);
+				list_add(&want, (struct sockaddr *)&local.v[i].addr,
+				    (struct sockaddr *)&local.v[i].mask);
 	} else {
 		strs_split(&words, interfaces, ", \t\r\n");
 		for (i = 0; i < words.n; i++)
@@ -230,7 +232,8 @@ void addresses_load(struct config *c, const char *interfaces, const char *protoc
 	strs_split(&words, proxies, ", \t\r\n");
 	for (i = 0; i < words.n; i++)
 		if (!list_host(&want, words.v[i], inet, inet6, !c->from_text))
-			problem_once(problems, PROBLEM_FATAL, c->sym[P_proxy_interfaces].file, c->sym[P_proxy_interfaces].line,
+			problem_once(problems, PROBLEM_FATAL, c->sym[P_proxy_interfaces].file,
+			    c->sym[P_proxy_interfaces].line,
 			    "config variable proxy_interfaces: host not found: %s", words.v[i]);
 	take_list(c, &want, &c->proxy, &c->nproxy);
 	strs_release(&words);
@@ -267,7 +270,8 @@ const char *default_mynetworks(struct config *c, const char *style)
 		unsigned char net[16];
 
 		for (k = 0; k < len; k++)
-			net[k] = bits >= (k + 1) * 8 ? ip[k] : bits <= k * 8 ? 0 : ip[k] & (unsigned char)(0xff00 >> (bits % 8));
+			net[k] = bits >= (k + 1) * 8 ? ip[k] : bits <= k * 8 ? 0 :
+			    ip[k] & (unsigned char)(0xff00 >> (bits % 8));
 		inet_ntop(len == 16 ? AF_INET6 : AF_INET, net, text, sizeof text);
 		buf_addf(&out, len == 16 ? "%s[%s]/%u" : "%s%s/%u", i > 0 ? " " : "", text, bits);
 	}

@@ -54,7 +54,8 @@ struct config {
 
 int	sym_find(const struct config *, const char *name);	/* -1: nobody mentions it */
 int	sym_intern(struct config *, const char *name);
-void	problem_once(struct problems *, enum problem_level, const char *file, int line, const char *fmt, ...) PRINTF(5, 6);
+void	problem_once(struct problems *, enum problem_level, const char *file, int line, const char *fmt, ...)
+	    PRINTF(5, 6);
 
 /* For postconf: main.cf's syntax errors apart from all others; main_cf: read it at all. */
 struct config *config_read(const char *dir, const struct strs *overrides, bool main_cf, struct problems *syntax,
@@ -73,7 +74,8 @@ char	 value_default_unit(const char *def_expanded);
 void	scopes_build(struct config *, struct problems *);
 const char *scope_value_location(const struct config *, const struct master_entry *, int id, int *line_r);
 
-const char *scope_default(const struct scope *, int id);	/* what the row's default is there, expanded; NULL: cannot tell */
+/* What the row's default is in this scope, expanded; NULL: cannot tell. */
+const char *scope_default(const struct scope *, int id);
 
 /* Parameters that do not (fully) work; no_effect: those without effect too. Names nobody refers to. */
 void	standings_check(const struct config *, bool no_effect, struct problems *);

@@ -115,9 +115,11 @@ static bool compare(struct macro *m, enum op op, bool level, const char *left, c
 
 	if (level) {
 		if (!compat_level(left, &a))
-			return fail(m, "malformed compatibility level", "malformed compatibility level syntax: \"%s\"", left);
+			return fail(m, "malformed compatibility level",
+			    "malformed compatibility level syntax: \"%s\"", left);
 		if (!compat_level(right, &b))
-			return fail(m, "malformed compatibility level", "malformed compatibility level syntax: \"%s\"", right);
+			return fail(m, "malformed compatibility level",
+			    "malformed compatibility level syntax: \"%s\"", right);
 		c = a < b ? -1 : a > b;
 	} else if (all_digits(left) && all_digits(right)) {
 		if (!number(m, left, &la) || !number(m, right, &lb))
@@ -186,7 +188,8 @@ static bool relation(struct macro *m, char **s, bool *r)
 	}
 	right = skip_space(end);
 	if (*right != '{') {
-		fail(m, "{expression} expected", "\"{expression}\" expected at: \"...{%s} %.*s>>>%.20s\"", left, (int)n, op,
+		fail(m, "{expression} expected", "\"{expression}\" expected at: \"...{%s} %.*s>>>%.20s\"", left,
+		    (int)n, op,
 		    end);
 		goto out;
 	}
@@ -261,7 +264,8 @@ static bool macro_expr(struct macro *m, struct buf *out, char *s)
 		s = skip_space(end);
 		sel = *s;
 		if (sel != '\0' && sel != '?' && sel != ':')
-			return fail(m, "attribute name syntax error", "attribute name syntax error at: \"...%.*s>>>%.20s\"",
+			return fail(m, "attribute name syntax error",
+			    "attribute name syntax error at: \"...%.*s>>>%.20s\"",
 			    (int)(end - name), name, end);
 		*end = '\0';
 		value = m->lookup(m, name, sel == '\0' ? MACRO_USE : MACRO_TEST);
@@ -335,7 +339,8 @@ static const char *adapt(struct macro *m, const char *name, enum macro_mode mode
 	return a->lookup(a->arg, name);
 }
 
-const char *macro_expand(struct buf *out, const char *text, const char *(*lookup)(void *arg, const char *name), void *arg)
+const char *macro_expand(struct buf *out, const char *text, const char *(*lookup)(void *arg, const char *name),
+    void *arg)
 {
 	struct adapter a = { .lookup = lookup, .arg = arg };
 	struct macro m = { .lookup = adapt, .arg = &a };

@@ -194,8 +194,10 @@ static void add_row(struct buf *out, const struct param_row *row)
 
 void postconf_manual(FILE *out)
 {
-	static const char *const suffixes = "NAME_recipient_limit, NAME_extra_recipient_limit, NAME_recipient_refill_limit, "
-	    "NAME_recipient_refill_delay, NAME_delivery_slot_cost, NAME_delivery_slot_loan, NAME_delivery_slot_discount, "
+	static const char *const suffixes = "NAME_recipient_limit, NAME_extra_recipient_limit, "
+	    "NAME_recipient_refill_limit, "
+	    "NAME_recipient_refill_delay, NAME_delivery_slot_cost, NAME_delivery_slot_loan, "
+	    "NAME_delivery_slot_discount, "
 	    "NAME_minimum_delivery_slots, NAME_initial_destination_concurrency, NAME_destination_concurrency_limit, "
 	    "NAME_destination_recipient_limit, NAME_destination_concurrency_positive_feedback, "
 	    "NAME_destination_concurrency_negative_feedback, NAME_destination_concurrency_failed_cohort_limit, "

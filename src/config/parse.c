@@ -117,7 +117,8 @@ static const char *field(struct reader *r, const char *name)
 static void bad_field(struct reader *r, const char *name, const char *value)
 {
 	if (!r->bad)
-		problem_add(r->problems, PROBLEM_FATAL, r->file, r->line, "field \"%s\": bad value: \"%s\"", name, value);
+		problem_add(r->problems, PROBLEM_FATAL, r->file, r->line, "field \"%s\": bad value: \"%s\"", name,
+		    value);
 	r->bad = true;
 }
 
@@ -154,7 +155,8 @@ static void override(struct reader *r, struct master_entry *e, char *text)
 	const char *why = split_nameval(text, &name, &value);
 
 	if (why != NULL) {
-		problem_add(r->problems, PROBLEM_FATAL, r->file, r->line, "invalid \"-o %s\" option value: %s", shown, why);
+		problem_add(r->problems, PROBLEM_FATAL, r->file, r->line, "invalid \"-o %s\" option value: %s", shown,
+		    why);
 		r->bad = true;
 	} else {
 		pair = xasprintf("%s=%s", name, value);
@@ -313,7 +315,8 @@ bool mastercf_parse(struct config *c, const char *text, size_t len, const char *
 	lines_init(&l, text, len);
 	while (lines_next(&l)) {
 		struct master_entry e = { .maxproc_n = -1 };
-		struct reader r = { .config = c, .problems = problems, .file = file, .line = l.first, .cursor = l.text.p };
+		struct reader r = { .config = c, .problems = problems, .file = file, .line = l.first,
+		    .cursor = l.text.p };
 
 		if (l.stray) {
 			problem_add(problems, PROBLEM_WARNING, file, l.first,

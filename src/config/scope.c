@@ -199,7 +199,8 @@ static const char *eval_top(struct eval *e, int id)
 	if (e->macro.phrase != NULL) {
 		int at = e->culprit >= 0 ? e->culprit : id;
 
-		report(e, id < PARAM_COUNT ? PROBLEM_FATAL : PROBLEM_ERROR, at, "%s: %s", e->config->sym[at].name, e->macro.why);
+		report(e, id < PARAM_COUNT ? PROBLEM_FATAL : PROBLEM_ERROR, at, "%s: %s", e->config->sym[at].name,
+		    e->macro.why);
 		e->todo[id] = 0;
 		e->text[id] = "";
 		return "";
@@ -283,7 +284,8 @@ static void check_origin(struct eval *e, const char *value)
 		return;
 	}
 	if (strpbrk(name, ", \t\r\n") != NULL && e->config->sym[P_myorigin].raw != NULL)
-		report(e, PROBLEM_FATAL, P_myorigin, "myorigin parameter setting must not contain multiple values: %s", name);
+		report(e, PROBLEM_FATAL, P_myorigin,
+		    "myorigin parameter setting must not contain multiple values: %s", name);
 	e->scope->view.v[P_myorigin].str = arena_strdup(&e->config->arena, name);
 	free(name);
 }
@@ -299,7 +301,8 @@ static void check_special(struct eval *e, int id, const char *value)
 	case P_myhostname:
 	case P_mydomain:
 		if (*value != '\0' && !hostname_valid(value, &why))
-			report(e, PROBLEM_FATAL, id, "parameter %s: bad parameter value: %s (%s)", param_rows[id].name, value, why);
+			report(e, PROBLEM_FATAL, id, "parameter %s: bad parameter value: %s (%s)",
+			    param_rows[id].name, value, why);
 		break;
 	case P_mynetworks_style:
 		check_words(e, id, value, "mynetworks mask style", styles);
@@ -399,7 +402,8 @@ static struct scope *scope_base(struct config *c, struct problems *problems)
 	addresses_load(c, s->view.v[P_inet_interfaces].str, s->view.v[P_inet_protocols].str,
 	    s->view.v[P_proxy_interfaces].str, problems);
 	for (int id = 0; id < PARAM_COUNT; id++)
-		if (id != P_compatibility_level && id != P_inet_interfaces && id != P_inet_protocols && id != P_proxy_interfaces)
+		if (id != P_compatibility_level && id != P_inet_interfaces && id != P_inet_protocols &&
+		    id != P_proxy_interfaces)
 			eval_row(&e, id);
 	for (size_t i = PARAM_COUNT; i < n; i++)
 		eval_top(&e, (int)i);
@@ -436,7 +440,8 @@ static void set_override(struct eval *e, unsigned char *fixed, const char *name,
 	e->todo[id] = fixed[id] = 1;
 }
 
-static struct scope *scope_entry(struct config *c, const struct master_entry *entry, bool stress, struct problems *problems)
+static struct scope *scope_entry(struct config *c, const struct master_entry *entry, bool stress,
+    struct problems *problems)
 {
 	size_t n = c->nsym;
 	struct scope *s = scope_new(c);

@@ -1,8 +1,8 @@
 /* Parameters that are set but not (fully) there: unfinished, refused, without effect.
  *
  * "Set" means that a service sees another value than the default's; a parameter that repeats its default, or turns
- * off what is not there anyway, is not mentioned. Of the unfinished ones, some would leave open what the administrator wanted
- * closed: these stop a start. Whether they do can depend on the value: TLS that is merely offered may be left out,
+ * off what is not there anyway, is not mentioned. Of the unfinished ones, some would leave open what the
+ * administrator wanted closed: these stop a start. Whether they do can depend on the value: TLS that is merely offered may be left out,
  * TLS that is demanded may not. */
 #include "internal.h"
 #include <stdlib.h>
@@ -69,7 +69,8 @@ static void check_row(const struct config *c, const struct scope *s, int id, boo
 	file = scope_value_location(c, s->view.entry, id, &line);
 	switch (row->standing) {
 	case PS_NO_EFFECT:
-		problem_once(problems, PROBLEM_WARNING, file, line, "parameter %s is without effect: %s", row->name, row->text);
+		problem_once(problems, PROBLEM_WARNING, file, line, "parameter %s is without effect: %s", row->name,
+		    row->text);
 		break;
 	case PS_REFUSED:
 		problem_once(problems, PROBLEM_FATAL, file, line, "parameter %s is refused: %s", row->name, row->text);

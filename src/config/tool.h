@@ -39,7 +39,8 @@ void	service_release(struct tool_service *);
 void	service_check_field(int field, const char *value, const char *whole);
 bool	service_matches(const struct tool_service *, char *const *pattern, int n);	/* name, type */
 void	service_print(const struct tool *, FILE *out, unsigned mode, const struct tool_service *);
-void	service_print_command(const struct tool *, FILE *out, unsigned mode, const struct tool_service *, size_t column);
+void	service_print_command(const struct tool *, FILE *out, unsigned mode, const struct tool_service *,
+    size_t column);
 /* "a/b/c" in place into at most n parts, "*" for those missing; false: more than n. */
 bool	pattern_split(char *text, char **part, int n, int *given_r);
 #endif

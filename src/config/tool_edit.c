@@ -143,7 +143,8 @@ static void text_save(struct text *t)
 		log_fatal("open %s: %s", tmp, strerror(errno));
 	if (fchown(fd, st.st_uid, st.st_gid) < 0 && geteuid() == 0)
 		log_warn(NULL, "chown %s: %s", tmp, strerror(errno));
-	if (fchmod(fd, st.st_mode & 07777) < 0 || file_write_full(fd, buf_str(&t->out), t->out.len) < 0 || fsync(fd) < 0 ||
+	if (fchmod(fd, st.st_mode & 07777) < 0 || file_write_full(fd, buf_str(&t->out), t->out.len) < 0 ||
+	    fsync(fd) < 0 ||
 	    close(fd) < 0 || rename(tmp, t->path) < 0) {
 		int error = errno;
 

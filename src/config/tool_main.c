@@ -8,12 +8,15 @@
 static bool hidden_row(int id)
 {
 	static const int hidden[] = {
-		P_authorized_verp_clients, P_enable_errors_to, P_extract_recipient_limit, P_fallback_relay, P_lmtp_cache_connection,
+		P_authorized_verp_clients, P_enable_errors_to, P_extract_recipient_limit, P_fallback_relay,
+		    P_lmtp_cache_connection,
 		P_lmtp_per_record_deadline, P_postscreen_blacklist_action, P_postscreen_dnsbl_ttl,
 		P_postscreen_dnsbl_whitelist_threshold, P_postscreen_whitelist_interfaces, P_sender_based_routing,
 		P_smtp_skip_4xx_greeting, P_smtp_tls_cipherlist, P_smtpd_client_connection_limit_exceptions,
-		P_smtpd_sasl_application_name, P_smtpd_tls_cipherlist, P_tlsproxy_tls_session_cache_timeout, P_virtual_maps,
-		P_lmtp_sasl_password_result_delimiter, P_smtp_sasl_password_result_delimiter, P_smtp_per_record_deadline,
+		P_smtpd_sasl_application_name, P_smtpd_tls_cipherlist, P_tlsproxy_tls_session_cache_timeout,
+		    P_virtual_maps,
+		P_lmtp_sasl_password_result_delimiter, P_smtp_sasl_password_result_delimiter,
+		    P_smtp_per_record_deadline,
 		P_smtpd_per_record_deadline, P_tls_dane_digest_agility, P_tls_dane_trust_anchor_digest_enable,
 		P_tlsproxy_client_level, P_tlsproxy_client_policy, P_lmtp_destination_concurrency_limit,
 		P_lmtp_destination_recipient_limit, P_relay_destination_concurrency_limit,

@@ -376,7 +376,8 @@ static bool show_field(struct tool *t, struct tool_service *s, char **part)
 			size_t column = mode & PC_HIDE_NAME ? 0 : (size_t)fprintf(t->o->out, "%s = ", name);
 
 			/* A long value goes to its own line, folding or not. */
-			fprintf(t->o->out, column > 0 && column + strlen(s->argv.v[i]) > LINE_LIMIT ? "\n    %s\n" : "%s\n",
+			fprintf(t->o->out, column > 0 && column + strlen(s->argv.v[i]) > LINE_LIMIT ? "\n    %s\n" :
+			    "%s\n",
 			    s->argv.v[i]);
 		} else {
 			size_t column = strlen(s->argv.v[i]);

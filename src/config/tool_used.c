@@ -1,7 +1,7 @@
 /* Which names are used, which are not, which do not exist: postconf's guard against mistyped names.
  *
- * A user-defined name counts as used when any value in the same file mentions it as $name, when it is a
- * restriction class, or when it is a parameter of a table whose settings are in main.cf itself (ldap:foo with foo_server_host).
+ * A user-defined name counts as used when any value in the same file mentions it as $name, when it is a restriction
+ * class, or when it is a setting of a table (used.c).
  * A master.cf entry may use its own -o names and main.cf's, not another entry's. */
 #include "tool.h"
 #include <postrider/log.h>

@@ -15,7 +15,8 @@ static const char *const db_memcache[] = { "memcache", "backup", "flags", "ttl",
 static const char *const db_ldap[] = { "server_host", "server_port", "search_base", "query_filter", "result_filter",
     "result_format", "domain", "result_attribute", "special_result_attribute", "leaf_result_attribute",
     "terminal_result_attribute", "scope", "bind", "bind_dn", "bind_pw", "cache", "cache_expiry", "cache_size",
-    "timeout", "dereference", "chase_referrals", "debuglevel", "version", "start_tls", "tls_ca_cert_file", "tls_ca_cert_dir",
+    "timeout", "dereference", "chase_referrals", "debuglevel", "version", "start_tls", "tls_ca_cert_file",
+    "tls_ca_cert_dir",
     "tls_cert", "tls_key", "tls_require_cert", "tls_random_file", "tls_cipher_suite", "expansion_limit", "size_limit",
     "recursion_limit", "sasl_mechs", "sasl_realm", "sasl_authz_id", "sasl_minssf", NULL };
 static const struct {
@@ -117,7 +118,8 @@ void unused_check(const struct config *c, struct problems *problems)
 
 		if (c->order[i] >= PARAM_COUNT && !m.used[c->order[i]] && transport_default(c, s->name) < 0 &&
 		    !table_setting(c, s->name))
-			problem_once(problems, PROBLEM_WARNING, s->file, s->line, "unused parameter: %s=%s", s->name, s->raw);
+			problem_once(problems, PROBLEM_WARNING, s->file, s->line, "unused parameter: %s=%s", s->name,
+			    s->raw);
 	}
 	for (i = 0; i < c->nmaster; i++) {
 		for (k = 0; k < c->master[i].overrides.n; k++) {

@@ -78,9 +78,11 @@ char *value_parse_row(const struct param_row *row, const char *text, char unit, 
 	case PT_RAW:
 		len = strlen(text);
 		if (row->lo > 0 && len < (size_t)row->lo)
-			return xasprintf("bad string length %zu < %lld: %s = %s", len, (long long)row->lo, row->name, text);
+			return xasprintf("bad string length %zu < %lld: %s = %s", len, (long long)row->lo, row->name,
+			    text);
 		if (row->hi > 0 && len > (size_t)row->hi)
-			return xasprintf("bad string length %zu > %lld: %s = %s", len, (long long)row->hi, row->name, text);
+			return xasprintf("bad string length %zu > %lld: %s = %s", len, (long long)row->hi, row->name,
+			    text);
 		r->str = text;
 		return NULL;
 	case PT_INT:

@@ -82,7 +82,8 @@ static void test_lines(void)
 	ok(quiet(), "nothing to report");
 
 	load("  stray = x\nmyhostname=a.b\n", "");
-	ok(has(PROBLEM_WARNING, 1, "logical line must not start with whitespace: \"  stray = x\""), "stray continuation");
+	ok(has(PROBLEM_WARNING, 1, "logical line must not start with whitespace: \"  stray = x\""),
+	    "stray continuation");
 	load("foo bar\nbiff\n  x\n= y\n", "");
 	ok(has(PROBLEM_FATAL, 1, "missing '=' after attribute name: \"foo bar\""), "missing '='");
 	ok(has(PROBLEM_FATAL, 2, "missing '=' after attribute name: \"biff  x\""), "all errors of a file in one go");
@@ -99,9 +100,11 @@ static void test_values(void)
 		{ "soft_bounce =", "bad boolean configuration: soft_bounce = " },
 		{ "smtpd_recipient_limit = 5x", "bad numerical configuration: smtpd_recipient_limit = 5x" },
 		{ "smtpd_recipient_limit =", "bad numerical configuration: smtpd_recipient_limit = " },
-		{ "smtpd_recipient_limit = 2147483648", "bad numerical configuration: smtpd_recipient_limit = 2147483648" },
+		{ "smtpd_recipient_limit = 2147483648",
+		    "bad numerical configuration: smtpd_recipient_limit = 2147483648" },
 		{ "smtpd_recipient_limit = 0", "invalid smtpd_recipient_limit parameter value 0 < 1" },
-		{ "delay_logging_resolution_limit = 7", "invalid delay_logging_resolution_limit parameter value 7 > 6" },
+		{ "delay_logging_resolution_limit = 7",
+		    "invalid delay_logging_resolution_limit parameter value 7 > 6" },
 		{ "message_size_limit = 99999999999999999999",
 		    "bad numerical configuration: message_size_limit = 99999999999999999999" },
 		{ "ipc_timeout = 5y", "parameter ipc_timeout: bad time value or unit: 5y" },
@@ -122,7 +125,8 @@ static void test_values(void)
 		{ "myorigin = /no/such/file", "/no/such/file: cannot open file: No such file or directory" },
 		{ "relayhost = ${x", "relayhost: truncated macro reference: \"${x\"" },
 		{ "relayhost = $relayhost", "relayhost: unreasonable macro call nesting: \"relayhost\"" },
-		{ "inet_interfaces = 192.0.2.199", "parameter inet_interfaces: no local interface found for 192.0.2.199" },
+		{ "inet_interfaces = 192.0.2.199",
+		    "parameter inet_interfaces: no local interface found for 192.0.2.199" },
 	};
 	const struct view *v;
 	const struct problem *p;
@@ -164,7 +168,8 @@ static void test_expansion(void)
 	ok(view_lookup(v, "nobody") == NULL, "undefined name");
 	is_str(view_lookup(v, "smtpd_timeout"), "300s", "text of a row");
 	is_str(view_lookup(v, "default_destination_recipient_limit"), "50", "text of a number");
-	ok(has(PROBLEM_ERROR, 5, "wild: truncated macro reference: \"${\""), "an error that nothing needs stops nothing");
+	ok(has(PROBLEM_ERROR, 5, "wild: truncated macro reference: \"${\""),
+	    "an error that nothing needs stops nothing");
 	v = load("default_rbl_reply = $rbl_code $nope\nrelayhost = $default_rbl_reply|\n", "");
 	is_str(view_str(v, default_rbl_reply), "$rbl_code $nope", "a raw value stays raw");
 	is_str(view_str(v, relayhost), " |", "but is expanded where it is mentioned");
@@ -186,7 +191,8 @@ static void test_computed(void)
 
 	gethostname(host, sizeof host - 1);
 	v = load("", "");
-	ok(strncmp(view_str(v, myhostname), host, strlen(host)) == 0, "host name from the system: %s", view_str(v, myhostname));
+	ok(strncmp(view_str(v, myhostname), host, strlen(host)) == 0, "host name from the system: %s", view_str(v,
+	    myhostname));
 	ok(strchr(view_str(v, myhostname), '.') != NULL, "with a domain");
 	v = load("myhostname = mx.example.com\n", "");
 	is_str(view_str(v, mydomain), "example.com", "the domain from the host name");
@@ -206,7 +212,8 @@ static void test_computed(void)
 	v = load("inet_interfaces = [127.0.0.1], 127.0.0.1\ninet_protocols = ipv4\nmynetworks_style = subnet\n", "");
 	is_str(view_str(v, mynetworks), "127.0.0.0/8", "style subnet; an address named twice counts once");
 	load("inet_interfaces = no-such-host.invalid\n", "");
-	ok(has(PROBLEM_FATAL, 1, "config variable inet_interfaces: host not found: no-such-host.invalid"), "unknown host");
+	ok(has(PROBLEM_FATAL, 1, "config variable inet_interfaces: host not found: no-such-host.invalid"),
+	    "unknown host");
 	load("proxy_interfaces = 192.0.2.7, [2001:db8::7]\n", "");
 	config_proxy_addresses(config, &n);
 	is_int(n, 2, "proxy_interfaces");
@@ -242,7 +249,8 @@ static void test_master(void)
 		{ "smtp inet n - n - - smtpd {foo", "missing '}' in \"{foo\"" },
 		{ "smtp inet n - n - - smtpd {foo}x", "syntax error after '}' in \"{foo}x\"" },
 		{ "smtp inet n - n - - smtpd -o", "invalid option: o" },
-		{ "smtp inet n - n - - smtpd -o foo", "invalid \"-o foo\" option value: missing '=' after attribute name" },
+		{ "smtp inet n - n - - smtpd -o foo",
+		    "invalid \"-o foo\" option value: missing '=' after attribute name" },
 		{ "smtp inet n - n - - smtpd -o =x", "invalid \"-o =x\" option value: missing attribute name" },
 	};
 	const struct master_entry *e;
@@ -277,7 +285,8 @@ static void test_master(void)
 	load("", "smtp unix - - n - - smtp\n  # c\nsmtp unix - - n - 3 smtp -o biff=no\n");
 	is_int(config_master_count(config), 1, "a repeated service");
 	is_int(config_master(config, 0)->maxproc_n, 3, "the last one counts");
-	ok(has(PROBLEM_WARNING, 3, "duplicate master.cf entry for service \"smtp\" (private/smtp) -- using the last entry"), "and is told");
+	ok(has(PROBLEM_WARNING, 3,
+	    "duplicate master.cf entry for service \"smtp\" (private/smtp) -- using the last entry"), "and is told");
 	load("", "25 inet n - n - - smtpd\nsmtp inet n - n - - smtpd\n");
 	is_int(config_master_count(config), 1, "a port by number and by name");
 	load("", NULL);
@@ -305,7 +314,8 @@ static void test_views(void)
 	is_str(view_lookup(v, "user"), "smtp", "$service_name in main.cf");
 	is_int(view_int(config_view_stress(config), smtpd_hard_error_limit), 1, "the base under stress");
 	v = config_entry_view(config, 1, false);
-	is_str(view_str(v, smtpd_client_restrictions), "permit_sasl_authenticated, reject", "an override with a user-defined name");
+	is_str(view_str(v, smtpd_client_restrictions), "permit_sasl_authenticated, reject",
+	    "an override with a user-defined name");
 	is_str(view_str(v, smtpd_helo_restrictions), "1", "one of the entry's own");
 	is_str(view_lookup(v, "own"), "1", "by name");
 	ok(view_lookup(config_view(config), "own") == NULL, "which others do not see");
@@ -316,7 +326,8 @@ static void test_views(void)
 	is_int(view_int(config_entry_view(config, 2, false), smtpd_hard_error_limit), 3, "stress set for a service");
 	ok(quiet(), "nothing to report");
 	load("", "a inet n - n - - smtpd\nb inet n - n - - smtpd -o smtpd_timeout=x\n");
-	ok(has(PROBLEM_FATAL, 2, "parameter smtpd_timeout: bad time value or unit: x"), "bad override: the line in master.cf");
+	ok(has(PROBLEM_FATAL, 2, "parameter smtpd_timeout: bad time value or unit: x"),
+	    "bad override: the line in master.cf");
 }
 
 static void test_transports(void)
@@ -335,8 +346,10 @@ static void test_transports(void)
 	is_str(view_lookup(v, "slow_destination_concurrency_limit"), "7", "by name, unset");
 	ok(view_lookup(v, "other_destination_concurrency_limit") == NULL, "not of a service that does not exist");
 	ok(has(PROBLEM_WARNING, 4, "unused parameter: local_time_limit=5"), "a suffix that the service has no use for");
-	load("smtp_destination_rate_delay = x\nslow_recipient_limit = y\n", "smtp unix - - n - - smtp\nslow unix - - - - - lmtp\n");
-	ok(has(PROBLEM_FATAL, 1, "parameter smtp_destination_rate_delay: bad time value or unit: x"), "bounds of the default");
+	load("smtp_destination_rate_delay = x\nslow_recipient_limit = y\n",
+	    "smtp unix - - n - - smtp\nslow unix - - - - - lmtp\n");
+	ok(has(PROBLEM_FATAL, 1, "parameter smtp_destination_rate_delay: bad time value or unit: x"),
+	    "bounds of the default");
 	ok(has(PROBLEM_FATAL, 2, "bad numerical configuration: slow_recipient_limit = y"), "numbers, too");
 }
 
@@ -351,19 +364,25 @@ static void test_standings(void)
 	load("smtpd_tls_security_level = none\nsmtpd_milters =\nsmtp_tls_security_level =\nbiff = no\n", "");
 	ok(quiet(), "asking for nothing is fine");
 	load("", "s inet n - n - - smtpd -o smtpd_milters=inet:x:1\n");
-	ok(!TAILQ_EMPTY(&problems) && TAILQ_FIRST(&problems)->level == PROBLEM_FATAL && TAILQ_FIRST(&problems)->line == 1,
+	ok(!TAILQ_EMPTY(&problems) && TAILQ_FIRST(&problems)->level == PROBLEM_FATAL &&
+	    TAILQ_FIRST(&problems)->line == 1,
 	    "overrides are judged, too");
 	load("max_use = 5\nmax_idle = 1m40s\nipc_idle = 5\n", "");
-	ok(has(PROBLEM_FATAL, 2, "parameter max_idle: bad time value or unit: 1m40s") || quiet(), "loading does not mind what has no effect");
+	ok(has(PROBLEM_FATAL, 2, "parameter max_idle: bad time value or unit: 1m40s") || quiet(),
+	    "loading does not mind what has no effect");
 	load("max_use = 5\nipc_idle = 5\nsmtpd_tls_cert_file = /no/such/cert\ntransport_maps = texthash:/no/such/table\nmynetworks = /no/nets\n"
 	    "typo = x\nused = y\nrelayhost = $used\nclass = permit\nsmtpd_restriction_classes = class\nldap_server_host = z\n"
 	    "alias_maps = ldap:ldap\nzz = ${undefd?$typo2}\n", "");
 	ok(has(PROBLEM_WARNING, 6, "unused parameter: typo=x"), "an unused name");
 	config_check(config, &problems);
-	ok(has(PROBLEM_WARNING, 1, "parameter max_use is without effect: There are no processes to end after some use."), "no effect");
-	ok(has(PROBLEM_ERROR, 3, "parameter smtpd_tls_cert_file: open /no/such/cert: No such file or directory"), "missing file");
-	ok(has(PROBLEM_ERROR, 4, "parameter transport_maps: open /no/such/table: No such file or directory"), "missing table");
-	ok(has(PROBLEM_ERROR, 5, "parameter mynetworks: open /no/nets: No such file or directory"), "missing pattern file");
+	ok(has(PROBLEM_WARNING, 1,
+	    "parameter max_use is without effect: There are no processes to end after some use."), "no effect");
+	ok(has(PROBLEM_ERROR, 3, "parameter smtpd_tls_cert_file: open /no/such/cert: No such file or directory"),
+	    "missing file");
+	ok(has(PROBLEM_ERROR, 4, "parameter transport_maps: open /no/such/table: No such file or directory"),
+	    "missing table");
+	ok(has(PROBLEM_ERROR, 5, "parameter mynetworks: open /no/nets: No such file or directory"),
+	    "missing pattern file");
 	{
 		const struct problem *p;
 		bool wrong = false;
@@ -382,7 +401,8 @@ static void test_load_time(void)
 	long us;
 
 	for (int i = 0; i < 30; i++)
-		buf_addf(&master, "s%d inet n - n - - smtpd -o syslog_name=postfix/$service_name -o smtpd_timeout=5s\n", i);
+		buf_addf(&master,
+		    "s%d inet n - n - - smtpd -o syslog_name=postfix/$service_name -o smtpd_timeout=5s\n", i);
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
 	load("myhostname = a.example.com\n", buf_str(&master));
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
