@@ -1,7 +1,8 @@
 /* due.c - what is due: rows of the store's due index, read in slices in order of time as there is room for them.
  * Two cursors: new mail that found no room (or was active when the server ended) stands at time 0, deferred mail at
  * its next attempt. A cursor only moves forward; a row put behind it moves it back. One timer waits for the
- * first row that is not due yet. Rows whose every destination is dead are put off unread, as far as their next attempt
+ * first row that is not due yet. What is put while a slice is being read may be missing in it: when it is done the
+ * cursors go back as far as that. Rows whose every destination is dead are put off unread, as far as their next attempt
  * would be after another failure; the age that takes is in the queue id. A row is read after all when the message may
  * have to be returned or warned about. */
 #include "qmgr_int.h"
@@ -19,6 +20,8 @@ static struct due {
 	queue_id_t	 new_id;		/* new mail: behind this */
 	int64_t		 after_due;		/* deferred mail: behind this row */
 	queue_id_t	 after_id;
+	int64_t		 late_due;		/* the first row put while a slice was being read, which may not show it */
+	queue_id_t	 late_id, late_new;
 	int64_t		 next_due_ms;		/* wall: look then; INT64_MAX: nothing known */
 	queue_id_t	 recheck_new;		/* rows passed over: new mail behind this id, UINT64_MAX: none */
 	int64_t		 recheck_ms;		/* deferred mail due then, INT64_MAX: none */
@@ -74,6 +77,14 @@ static bool row_take(const struct due_row *r, struct store_txn **put_off)
 	return true;
 }
 
+static void move_back(int64_t due_ms, queue_id_t id)
+{
+	if (due_ms < due.after_due || (due_ms == due.after_due && id <= due.after_id)) {
+		due.after_due = MAX(due_ms - 1, 0);
+		due.after_id = UINT64_MAX;
+	}
+}
+
 static void slice_done(void)
 {
 	struct store_txn *put_off = NULL;
@@ -95,11 +106,13 @@ static void slice_done(void)
 			due.after_id = r->id;
 		}
 	}
+	move_back(due.late_due, due.late_id);
+	due.new_id = MIN(due.new_id, due.late_new - 1);
 	if (put_off != NULL)
 		store_settle(&put_off);
 	more = i < due.op.n || due.op.n == SLICE;
 	if (due.new_turn)
-		due.new_pending = due.new_pending && more;
+		due.new_pending = due.new_pending && (more || due.late_new != UINT64_MAX);
 	else
 		due.next_due_ms = more ? 0 : MIN(due.next_due_ms, due.op.next_due_ms);
 }
@@ -116,6 +129,8 @@ static void slice_start(void)
 		due.next_due_ms = INT64_MAX;
 		store_due_start(&due.op, &due.task, now, due.after_due, due.after_id, SLICE);
 	}
+	due.late_due = INT64_MAX;
+	due.late_id = due.late_new = UINT64_MAX;
 	due.running = true;
 }
 
@@ -178,9 +193,10 @@ void due_start(void)
 
 void due_notice(int64_t due_ms, queue_id_t id)
 {
-	if (due_ms < due.after_due || (due_ms == due.after_due && id <= due.after_id)) {
-		due.after_due = MAX(due_ms - 1, 0);
-		due.after_id = UINT64_MAX;
+	move_back(due_ms, id);
+	if (due.running && (due_ms < due.late_due || (due_ms == due.late_due && id < due.late_id))) {
+		due.late_due = due_ms;
+		due.late_id = id;
 	}
 	if (due_ms < due.next_due_ms) {
 		due.next_due_ms = due_ms;
@@ -194,6 +210,7 @@ void due_recheck(void)
 	if (due.recheck_new != UINT64_MAX) {
 		due.new_pending = true;
 		due.new_id = MIN(due.new_id, due.recheck_new);
+		due.late_new = MIN(due.late_new, due.recheck_new + 1);
 		due.recheck_new = UINT64_MAX;
 		task_wake(&due.task);
 	}
@@ -210,6 +227,7 @@ void due_overflow(queue_id_t id)
 	due.new_pending = true;
 	if (id <= due.new_id)
 		due.new_id = id - 1;
+	due.late_new = MIN(due.late_new, id);
 	/* There is no room just now: whoever leaves the active set starts the search. */
 	if (qmgr.started)
 		due.starved = due.starved_new = true;
