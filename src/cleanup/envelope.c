@@ -82,7 +82,11 @@ static void add_rcpt(struct cleanup *c, const char *addr, const char *orig, cons
 	if (is_duplicate(c, &probe))
 		return;
 	r = message_add_rcpt(c->msg);
-	r->addr = arena_strdup(&c->msg->arena, addr);
+	if (*addr == '\0')		/* an alias for nobody */
+		r->addr = arena_printf(&c->msg->arena, "%s@%s", view_str(c->conf->view, empty_address_recipient),
+		    view_str(c->conf->view, myhostname));
+	else
+		r->addr = arena_strdup(&c->msg->arena, addr);
 	r->orig = strcmp(orig, addr) == 0 ? r->addr : arena_strdup(&c->msg->arena, orig);
 	r->dsn_orcpt = arena_strdup(&c->msg->arena, p->orcpt);
 	r->notify = (uint8_t)notify;
