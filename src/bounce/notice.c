@@ -168,7 +168,8 @@ static void notice_enter(struct notice *n, enum notice_state state)
 		read_part(n, PART_HEADER);
 		break;
 	case NOTICE_BODY:
-		notice_put(n, "%s", "");
+		if ((n->req->msg->flags & MSG_NO_SEPARATOR) == 0)
+			notice_put(n, "%s", "");
 		read_part(n, PART_BODY);
 		break;
 	case NOTICE_FINISH:

@@ -156,13 +156,15 @@ static void send_content(struct conn *c, char part, const char *p, size_t n)
 {
 	size_t now;
 
-	for (; n > 0; p += now, n -= now) {
+	do {				/* once at least: an empty piece of body still says that there is a body */
 		now = MIN(n, FRAME_MAX - 1);
 		buf_reset(&c->out);
 		buf_addc(&c->out, part);
 		buf_add(&c->out, p, now);
 		answer(c, 'D', c->out.p, c->out.len);
-	}
+		p += now;
+		n -= now;
+	} while (n > 0);
 }
 
 static enum step show_step(struct conn *c)
@@ -190,7 +192,7 @@ static enum step show_step(struct conn *c)
 		case CONTENT_WAIT:
 			return STEP_WAIT;
 		case CONTENT_DATA:
-			send_content(c, s->body ? 'B' : 'H', s->content.p, s->content.len);
+			send_content(c, s->body && (s->msg->flags & MSG_NO_SEPARATOR) == 0 ? 'B' : 'H', s->content.p, s->content.len);
 			content_read_advance(&s->content);
 			break;
 		case CONTENT_END:
@@ -198,6 +200,8 @@ static enum step show_step(struct conn *c)
 			if (s->body)
 				return answer_ok(c);
 			s->body = true;
+			if ((s->msg->flags & MSG_NO_SEPARATOR) == 0)
+				send_content(c, 'B', "", 0);
 			content_read_start(&s->content, &c->task, s->msg, PART_BODY);
 			break;
 		case CONTENT_FAILED:
