@@ -411,6 +411,22 @@ static bool show_param(struct tool *t, struct tool_service *s, char **part)
 	return found;
 }
 
+static void check_field_names(char *const *patterns)
+{
+	for (; *patterns != NULL; patterns++) {
+		char *copy = xstrdup(*patterns), *part[3];
+		int given, i;
+
+		if (pattern_split(copy, part, 3, &given) && strcmp(part[2], "*") != 0) {
+			for (i = 0; i < FIELDS && strcmp(field_names[i], part[2]) != 0; i++)
+				;
+			if (i == FIELDS)
+				log_fatal("invalid service attribute name: \"%s\"", part[2]);
+		}
+		free(copy);
+	}
+}
+
 static void show_master(const struct postconf *o, char *const *patterns, int parts,
     bool (*show)(struct tool *, struct tool_service *, char **))
 {
@@ -418,6 +434,8 @@ static void show_master(const struct postconf *o, char *const *patterns, int par
 
 	tool_open(&t, o);
 	tool_mark_used(&t);
+	if (show == show_field)
+		check_field_names(patterns);
 	each(&t, patterns, parts, show);
 	fflush(o->out);
 	tool_warn_unused(&t, false);
@@ -431,20 +449,6 @@ void postconf_show_services(const struct postconf *o, char *const *patterns)
 
 void postconf_show_fields(const struct postconf *o, char *const *patterns)
 {
-	char *const *p;
-
-	for (p = patterns; *p != NULL; p++) {
-		char *copy = xstrdup(*p), *part[3];
-		int given, i;
-
-		if (pattern_split(copy, part, 3, &given) && strcmp(part[2], "*") != 0) {
-			for (i = 0; i < FIELDS && strcmp(field_names[i], part[2]) != 0; i++)
-				;
-			if (i == FIELDS)
-				log_fatal("invalid service attribute name: \"%s\"", part[2]);
-		}
-		free(copy);
-	}
 	show_master(o, patterns, 3, show_field);
 }
 
