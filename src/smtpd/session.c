@@ -222,7 +222,7 @@ static void log_ending(const struct session *s)
 	if (s->reason == NULL)
 		return;
 	if (s->content != NULL && !s->content->bdat && strcmp(s->where, "DATA content") == 0) {
-		bytes = s->content->bytes + (int64_t)stream_readable(s->stream);
+		bytes = s->content->bytes;
 		log_info(&s->log, "%s after DATA (%lld bytes) from %s", s->reason, (long long)bytes, s->client);
 	} else if (s->content != NULL && s->content->bdat && strcmp(s->where, "BDAT content") == 0) {
 		bytes = s->content->bytes + (int64_t)s->content->part.len + (int64_t)stream_readable(s->stream);
