@@ -161,6 +161,7 @@ static void text_save(struct text *t)
 
 /* ---- main.cf ------------------------------------------------------------------------------ */
 struct request {
+	char		*copy;		/* holds name and value */
 	char		*name, *value;	/* value NULL: -X or -# */
 	int		 seen;
 };
@@ -200,11 +201,12 @@ static struct request *requests_parse(const struct postconf *o, char *const *arg
 		if ((old = request_find(list, n, name)) != NULL) {
 			if (value != NULL)
 				log_warn(NULL, "ignoring earlier request: '%s = %s'", old->name, old->value);
-			old->value = value;
+			free(old->copy);
+			*old = (struct request){ .copy = copy, .name = name, .value = value };
 			continue;
 		}
 		list = xreallocarray(list, n + 1, sizeof *list);
-		list[n++] = (struct request){ .name = name, .value = value };
+		list[n++] = (struct request){ .copy = copy, .name = name, .value = value };
 	}
 	*n_r = n;
 	return list;
@@ -244,13 +246,16 @@ void postconf_edit_main(const struct postconf *o, char *const *args)
 		if (list[i].value != NULL && list[i].seen == 0)
 			buf_addf(&t.out, "%s = %s\n", list[i].name, list[i].value);
 	text_save(&t);
+	for (i = 0; i < n; i++)
+		free(list[i].copy);
 	free(list);
 	free(shown);
 }
 
 /* ---- master.cf ---------------------------------------------------------------------------- */
 struct change {
-	char		*shown;		/* the argument */
+	char		*shown;		/* the argument; borrowed */
+	char		*copy;		/* holds the rest */
 	char		*part[3];
 	char		*value;
 	bool		 seen;
@@ -268,12 +273,12 @@ static struct change *changes_parse(const struct postconf *o, char *const *args,
 	size_t n = 0;
 
 	for (; *args != NULL; args++) {
-		struct change c = { .shown = *args };
-		char *copy = xstrdup(*args), *pattern = copy;
+		struct change c = { .shown = *args, .copy = xstrdup(*args) };
+		char *pattern = c.copy;
 		const char *why;
 
-		check_argument(copy);
-		if (!names && (why = split_nameval(copy, &pattern, &c.value)) != NULL)
+		check_argument(c.copy);
+		if (!names && (why = split_nameval(c.copy, &pattern, &c.value)) != NULL)
 			log_fatal("%s: \"%s\"", why, *args);
 		if (!pattern_split(pattern, c.part, parts, &given) || given != parts)
 			log_fatal("%s", usage[what]);
@@ -443,6 +448,8 @@ static void edit_master(const struct postconf *o, char *const *args, enum master
 		}
 	}
 	text_save(&t);
+	for (i = 0; i < n; i++)
+		free(list[i].copy);
 	free(list);
 }
 
