@@ -65,7 +65,8 @@ void	address_unquote(struct buf *out, const char *external);		/* to internal for
 /* Domain part after the last '@' of an internal address, NULL if none. Points into it. */
 const char *address_domain(const char *internal);
 /* Splits "user+ext" at the first of the delimiter set as Postfix does (not for owner-x, x-request, mailer-daemon,
- * double-bounce); the argument may be a whole address. Returns where the extension begins (behind the delimiter) or NULL. */
+ * double-bounce); the argument may be a whole address. Returns where the extension begins (behind the delimiter) or
+ * NULL. */
 const char *address_extension(const char *local_part, const char *delimiters);
 
 /* ---- host names and literals ---------------------------------------------------------------------- */

@@ -1,11 +1,11 @@
-/* cleanup.h - the way of every message into the queue: smtpd, sendmail's submissions and
- * our own notices all come through here. Envelope and content are pushed in; headers are
- * completed and rewritten, limits checked, the body gathered (drafts when large), and at the
- * end everything commits in one transaction. Logs "message-id=" and reject lines.
+/* cleanup.h - the way of every message into the queue: smtpd, sendmail's submissions and our own notices all come
+ * through here. Envelope and content are pushed in; headers are completed and rewritten, limits checked, the body
+ * gathered (drafts when large), and at the end everything commits in one transaction. Logs "message-id=" and reject
+ * lines.
  *
- * In order: open, message facts, sender, recipients, prepended headers, lines, finish; poll until the final result; free. Push
- * as long as poll says READY; what is pushed while it says WAIT is kept, but then memory is not bounded: poll after a few
- * lines. A message that fails swallows what is still pushed. */
+ * In order: open, message facts, sender, recipients, prepended headers, lines, finish; poll until the final result;
+ * free. Push as long as poll says READY; what is pushed while it says WAIT is kept, but then memory is not bounded:
+ * poll after a few lines. A message that fails swallows what is still pushed. */
 #ifndef POSTRIDER_CLEANUP_H
 #define POSTRIDER_CLEANUP_H
 #include <postrider/base.h>
@@ -39,22 +39,22 @@ struct message *cleanup_message(struct cleanup *);	/* fill in facts before conte
 void	cleanup_add_flags(struct cleanup *, unsigned flags);	/* HOLD and DISCARD may come as late as finish */
 /* The submitter's full name, for a From: that has to be made. */
 void	cleanup_full_name(struct cleanup *, const char *name);
-/* Envelope, in order: sender once, then recipients. Internal form as the client gave them; rewriting and alias expansion
- * happen inside. dsn_orcpt: "rfc822;text" or NULL. */
+/* Envelope, in order: sender once, then recipients. Internal form as the client gave them; rewriting and alias
+ * expansion happen inside. dsn_orcpt: "rfc822;text" or NULL. */
 void	cleanup_sender(struct cleanup *, const char *addr);
 void	cleanup_rcpt(struct cleanup *, const char *addr, const char *dsn_orcpt, unsigned notify);
-/* Extra header line(s) to put in front (Received:, PREPEND), in the order of calls: with '\n' between folded lines. Passes
- * the same processing as the content's own; does not count for message_size_limit. */
+/* Extra header line(s) to put in front (Received:, PREPEND), in the order of calls: with '\n' between folded lines.
+ * Passes the same processing as the content's own; does not count for message_size_limit. */
 void	cleanup_prepend(struct cleanup *, const char *header);
-/* One content line without its line end; partial: more of the same line follows (over-long line in pieces). A first line
- * "From ..." becomes X-Mailbox-Line:. */
+/* One content line without its line end; partial: more of the same line follows (over-long line in pieces). A first
+ * line "From ..." becomes X-Mailbox-Line:. */
 void	cleanup_line(struct cleanup *, const char *line, size_t len, bool partial);
 void	cleanup_finish(struct cleanup *);		/* end of content */
 /* Joined to the commit: e.g. deletion of the message that this notice is about. Consumed. Before finish. */
 void	cleanup_join(struct cleanup *, struct store_txn **);
 enum cleanup_result cleanup_poll(struct cleanup *);
-/* The message fails for a reason that only the caller knows (BDAT out of order, a policy's verdict): text without "Error: "
- * is taken as it is. The first reason counts. */
+/* The message fails for a reason that only the caller knows (BDAT out of order, a policy's verdict): text without
+ * "Error: " is taken as it is. The first reason counts. */
 void	cleanup_refuse(struct cleanup *, int code, const char *dsn, const char *text);
 const struct cleanup_error *cleanup_error(const struct cleanup *);	/* NULL: none so far */
 bool	cleanup_failed(const struct cleanup *);	/* push is pointless: the rest is only skipped (size, hops, content) */

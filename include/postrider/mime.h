@@ -33,12 +33,12 @@ const char *hdr_value(const char *text, size_t name_len);
 /* Where a header stands. */
 enum mime_place { MIME_PRIMARY_HEADER, MIME_PART_HEADER /* of a multipart's part */, MIME_NESTED_HEADER /* in message/rfc822 */ };
 struct mime_hooks {
-	/* One complete header, "Name: value", NUL-terminated at len. Lines beyond header_size_limit are left out (the line
-	 * that crosses it is still whole). */
+	/* One complete header, "Name: value", NUL-terminated at len. Lines beyond header_size_limit are left out (the
+	 * line that crosses it is still whole). */
 	void	(*header)(void *arg, enum mime_place, const struct hdr_info *, const char *text, size_t len);
 	void	(*end_of_headers)(void *arg);			/* after the primary header block, once */
-	/* Everything else, the empty line behind any header block included; the first body line after end_of_headers() is
-	 * that empty line. A message of headers only has none. */
+	/* Everything else, the empty line behind any header block included; the first body line after
+	 * end_of_headers() is that empty line. A message of headers only has none. */
 	void	(*body)(void *arg, const char *line, size_t len, bool partial /* no line end: more of it follows */);
 	void	(*error)(void *arg, unsigned error_bit, const char *detail, size_t len);	/* each kind once; may be NULL */
 };

@@ -17,9 +17,9 @@ enum rewrite_context { REWRITE_LOCAL, REWRITE_REMOTE /* remote_header_rewrite_do
 /* append_at_myorigin, append_dot_mydomain, swap_bangpath, allow_percent_hack, source routes. Pure and
  * immediate (no tables): internal form in, internal form out, appended. "" stays "". */
 void	rewrite_address(const struct generation *, enum rewrite_context, const char *addr, struct buf *out);
-/* One header's addresses: text is the whole header "Name: value" (NUL-terminated, unfolded: '\n' between its lines), name_len
- * the length of its name; out gets the new header text, appended, folded as Postfix folds: '\n' and a tab between
- * lines. False: nothing changed, out untouched. */
+/* One header's addresses: text is the whole header "Name: value" (NUL-terminated, unfolded: '\n' between its lines),
+ * name_len the length of its name; out gets the new header text, appended, folded as Postfix folds: '\n' and a tab
+ * between lines. False: nothing changed, out untouched. */
 bool	rewrite_header(const struct generation *, enum rewrite_context, const char *text, size_t name_len, struct buf *out);
 /* The same through cleanup's maps (canonical maps, masquerading): may wait. */
 struct expand_ctx; struct header_run;

@@ -1,12 +1,12 @@
 /* group.c - from tokens to addresses.
  *
  * The list is read from right to left, because only the end of a route ('>') or of a group (';') says what kind of
- * thing is coming. `right` is the token before which the address now being read ends; when something shows that an address
- * is complete, the tokens between the current one and `right` are put under one TOK_ADDR. Two words in a row
+ * thing is coming. `right` is the token before which the address now being read ends; when something shows that an
+ * address is complete, the tokens between the current one and `right` are put under one TOK_ADDR. Two words in a row
  * ("a@b c@d") mean that a comma was forgotten: it is added. Comments move out of addresses to their right.
  *
- * Worked example, "x (hi) <a@b>, c": at 'c' nothing is known yet; at ',' the token c is grouped; at '>' the scan
- * runs to '<' and groups a@b; the phrase to its left (x and the comment) is skipped up to one of > ; , :.
+ * Worked example, "x (hi) <a@b>, c": at 'c' nothing is known yet; at ',' the token c is grouped; at '>' the scan runs
+ * to '<' and groups a@b; the phrase to its left (x and the comment) is skipped up to one of > ; , :.
  *
  * Two sentinels stand around the list while it is worked on, so that every token has neighbours. */
 #include "address_room.h"

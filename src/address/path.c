@@ -1,14 +1,15 @@
 /* path.c - the address in MAIL FROM and RCPT TO.
  *
  * First the command's token is found: it runs to the next blank outside quotes and brackets, "<a b@c>" is one token.
- * Then the address is read with the RFC 5322 parser, because clients send comments and phrases here; what is between the
- * outermost angle brackets counts when the whole token is in them. A source route is dropped. More than one address
- * is an error; strict_rfc821_envelopes also wants the brackets, and nothing beside the address in them. */
+ * Then the address is read with the RFC 5322 parser, because clients send comments and phrases here; what is between
+ * the outermost angle brackets counts when the whole token is in them. A source route is dropped. More than one
+ * address is an error; strict_rfc821_envelopes also wants the brackets, and nothing beside the address in them. */
 #include "address_room.h"
 
 enum { MAX_DEPTH = 64, MAX_PATH_TOKENS = 1024 };
 
-/* Behind the bracket or quote opened at s[-1]; NULL when it is not closed. Brackets nest: the stack holds what closes. */
+/* Behind the bracket or quote opened at s[-1]; NULL when it is not closed. Brackets nest: the stack holds what closes.
+ */
 static const char *skip_quoted(const char *s, char closes)
 {
 	char stack[MAX_DEPTH];

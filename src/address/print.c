@@ -18,7 +18,8 @@ static bool blank_behind(const struct tok *t)
 {
 	if (t->next == NULL || t->in_addr)
 		return false;
-	return is_tok_op(t, ',') || t->type == TOK_STARTGRP || is_tok_op(t->next, '<') || (is_word(t) && is_word(t->next));
+	return is_tok_op(t, ',') || t->type == TOK_STARTGRP || is_tok_op(t->next, '<') ||
+	       (is_word(t) && is_word(t->next));
 }
 
 static void add_escaped(struct buf *b, const char *s, const char *escape)

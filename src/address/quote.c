@@ -1,8 +1,8 @@
 /* quote.c - the local part in quotes and out of them.
  *
  * An internal address may hold anything in its local part. It needs quotes in its external form unless the local part
- * is a sequence of atoms separated by single dots; 8-bit bytes count as letters, since they are passed on as they are. The last
- * '@' ends the local part. */
+ * is a sequence of atoms separated by single dots; 8-bit bytes count as letters, since they are passed on as they
+ * are. The last '@' ends the local part. */
 #include "address_room.h"
 
 static const char *local_end(const char *internal)

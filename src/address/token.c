@@ -83,7 +83,8 @@ static const char *scan_text(struct arena *a, struct tok *t, const char *s, int 
 		if (*end == '\\') {
 			if (*++end == '\0')
 				break;
-		} else if (close != 0 ? *end == close : is_blank((unsigned char)*end) || is_special((unsigned char)*end))
+		} else if (close != 0 ? *end == close
+				      : is_blank((unsigned char)*end) || is_special((unsigned char)*end))
 			break;
 	}
 	t->text = w = arena_alloc(a, (size_t)(end - s) + 1);

@@ -1,11 +1,11 @@
 /* cleanup.c - a message on its way in: life, lines, refusal, commit.
  *
- * A line costs little: once the parser says that nothing but body can follow, cleanup_line() copies into the present chunk and
- * counts. Everything else (headers, multipart bodies, unwanted characters) passes through mime's hooks.
+ * A line costs little: once the parser says that nothing but body can follow, cleanup_line() copies into the present
+ * chunk and counts. Everything else (headers, multipart bodies, unwanted characters) passes through mime's hooks.
  *
- * Two things run beside the pushing: the expansion of addresses and the commit of drafts. cleanup_poll() drives both; at the
- * end it waits for both and commits. A refusal is kept, with the strongest reason first come, and everything pushed after
- * it only counts. */
+ * Two things run beside the pushing: the expansion of addresses and the commit of drafts. cleanup_poll() drives both;
+ * at the end it waits for both and commits. A refusal is kept, with the strongest reason first come, and everything
+ * pushed after it only counts. */
 #include <stdlib.h>
 
 #include <postrider/address.h>
@@ -38,9 +38,12 @@ struct cleanup *cleanup_open(struct task *task, const struct service *owner, con
 	STAILQ_INIT(&c->waiting);
 	c->context = flags & CLEANUP_LOCAL_CONTEXT ? REWRITE_LOCAL :
 	    *view_str(v, remote_header_rewrite_domain) != '\0' ? REWRITE_REMOTE : REWRITE_NONE;
-	c->mime = mime_new(flags & (CLEANUP_INTERNAL | CLEANUP_NO_HEADER_CHECKS) ? &c->conf->mime_internal : &c->conf->mime, &hooks, c);
+	c->mime =
+	    mime_new(flags & (CLEANUP_INTERNAL | CLEANUP_NO_HEADER_CHECKS) ? &c->conf->mime_internal : &c->conf->mime,
+		     &hooks, c);
 	c->expand_ctx = (struct expand_ctx){ .generation = g, .view = v, .log = &c->log, .queue_id = c->msg->name };
-	c->expand_flags = (flags & CLEANUP_NO_MAPS ? EXPAND_NO_MAPS | EXPAND_NO_BCC : 0) | (flags & CLEANUP_INTERNAL ? EXPAND_NO_BCC : 0);
+	c->expand_flags = (flags & CLEANUP_NO_MAPS ? EXPAND_NO_MAPS | EXPAND_NO_BCC : 0) |
+			  (flags & CLEANUP_INTERNAL ? EXPAND_NO_BCC : 0);
 	return c;
 }
 
@@ -129,10 +132,10 @@ static void reject_character(struct cleanup *c, const char *line, size_t len)
 
 	address_quote_822(&from, m->sender != NULL ? m->sender : "");
 	address_quote_822(&to, c->last_rcpt != NULL ? c->last_rcpt : "unknown");
-	log_info(&c->log, "%s: reject: content %.*s from %s; from=<%s> to=<%s>%s%s%s%s%s: 5.7.1 disallowed character", m->name,
-	    (int)MIN(len, (size_t)200), line, client_of(c, &client), buf_str(&from), buf_str(&to),
-	    m->proto != NULL ? " proto=" : "", m->proto != NULL ? m->proto : "", m->helo != NULL ? " helo=<" : "",
-	    m->helo != NULL ? m->helo : "", m->helo != NULL ? ">" : "");
+	log_info(&c->log, "%s: reject: content %.*s from %s; from=<%s> to=<%s>%s%s%s%s%s: 5.7.1 disallowed character",
+		 m->name, (int)MIN(len, (size_t)200), line, client_of(c, &client), buf_str(&from), buf_str(&to),
+		 m->proto != NULL ? " proto=" : "", m->proto != NULL ? m->proto : "", m->helo != NULL ? " helo=<" : "",
+		 m->helo != NULL ? m->helo : "", m->helo != NULL ? ">" : "");
 	buf_release(&client);
 	buf_release(&from);
 	buf_release(&to);
@@ -185,8 +188,8 @@ static void one_line(struct cleanup *c, const char *line, size_t len, bool parti
 {
 	if (c->conf->replace_stray && (memchr(line, '\r', len) != NULL || memchr(line, '\n', len) != NULL))
 		replace_stray(c, &line, len);
-	if ((c->conf->reject_any || c->conf->strip_any) && (c->flags & (CLEANUP_INTERNAL | CLEANUP_NO_HEADER_CHECKS)) == 0 &&
-	    !filter_characters(c, &line, &len))
+	if ((c->conf->reject_any || c->conf->strip_any) &&
+	    (c->flags & (CLEANUP_INTERNAL | CLEANUP_NO_HEADER_CHECKS)) == 0 && !filter_characters(c, &line, &len))
 		return;
 	if (c->only_body) {
 		put_body(c, line, len, partial);
@@ -259,9 +262,11 @@ void cleanup_finish(struct cleanup *c)
 	if (c->error.code == 0 && (mime_errors(c->mime) & ~(unsigned)MIME_ERR_TRUNC_HEADER) != 0) {
 		c->error.code = 550;
 		str_copy(c->error.dsn, "5.6.0", sizeof(c->error.dsn));
-		str_copy(c->error.text, mime_error_text(mime_errors(c->mime) & ~(unsigned)MIME_ERR_TRUNC_HEADER), sizeof(c->error.text));
+		str_copy(c->error.text, mime_error_text(mime_errors(c->mime) & ~(unsigned)MIME_ERR_TRUNC_HEADER),
+			 sizeof(c->error.text));
 	}
-	if (c->error.code == 0 && (c->expand_flags & EXPAND_NO_BCC) == 0 && *view_str(c->conf->view, always_bcc) != '\0')
+	if (c->error.code == 0 && (c->expand_flags & EXPAND_NO_BCC) == 0 &&
+	    *view_str(c->conf->view, always_bcc) != '\0')
 		envelope_copy(c, view_str(c->conf->view, always_bcc));
 	c->state = C_FINISHED;
 }
@@ -365,7 +370,7 @@ void cleanup_free(struct cleanup **cp)
 		return;
 	*cp = NULL;
 	if (c->state == C_COMMIT)
-		store_commit_end(&c->commit_op);	/* it commits all the same: the client may get the message twice */
+		store_commit_end(&c->commit_op); /* it commits all the same: the client may get the message twice */
 	else if (c->state != C_DONE)
 		drafts_drop(c);
 	store_txn_free(&c->joined);

@@ -1,5 +1,6 @@
 /* conf.c - what cleanup takes from the configuration, compiled once per generation: one set for the base
- * configuration and one for each cleanup line of master.cf, since smtpd services may name their own (cleanup_service_name). */
+ * configuration and one for each cleanup line of master.cf, since smtpd services may name their own
+ * (cleanup_service_name). */
 #include <stdlib.h>
 
 #include <postrider/service.h>
@@ -57,8 +58,9 @@ static void mime_options(struct cleanup_conf *c)
 	bool strict = view_bool(v, strict_8bitmime);
 	unsigned report = 0;
 
-	c->mime = (struct mime_config){ .header_size_limit = (size_t)view_int(v, header_size_limit),
-	    .nesting_limit = view_int(v, mime_nesting_limit), .boundary_limit = (size_t)view_int(v, mime_boundary_length_limit) };
+	c->mime = (struct mime_config){.header_size_limit = (size_t)view_int(v, header_size_limit),
+				       .nesting_limit = view_int(v, mime_nesting_limit),
+				       .boundary_limit = (size_t)view_int(v, mime_boundary_length_limit)};
 	c->mime_internal = c->mime;
 	if (view_bool(v, disable_mime_input_processing))
 		return;

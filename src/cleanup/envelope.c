@@ -1,8 +1,8 @@
 /* envelope.c - sender and recipients: standard form, maps, duplicates.
  *
- * Addresses are expanded one after the other; a look-up that waits holds up those behind it, but not the content, which is read
- * meanwhile. Only the end of the message waits for all. Two recipients are the same when address and original recipient and
- * DSN options are (without enable_original_recipient: when the address is), ignoring case. */
+ * Addresses are expanded one after the other; a look-up that waits holds up those behind it, but not the content,
+ * which is read meanwhile. Only the end of the message waits for all. Two recipients are the same when address and
+ * original recipient and DSN options are (without enable_original_recipient: when the address is), ignoring case. */
 #include <stdlib.h>
 
 #include "cleanup_room.h"
@@ -73,7 +73,8 @@ void envelope_copy(struct cleanup *c, const char *addr)
 	p->notify = DSN_NEVER;
 }
 
-static void add_rcpt(struct cleanup *c, const char *addr, const char *orig, const struct pending_rcpt *p, unsigned notify)
+static void add_rcpt(struct cleanup *c, const char *addr, const char *orig, const struct pending_rcpt *p,
+		     unsigned notify)
 {
 	struct rcpt probe = { .addr = (char *)(uintptr_t)addr, .orig = (char *)(uintptr_t)orig,
 	    .dsn_orcpt = p->orcpt, .notify = (uint8_t)notify };
@@ -106,8 +107,8 @@ static void take_sender(struct cleanup *c)
 		header_from(c);
 }
 
-/* RFC 3461, 5.2.7.3: ENVID, RET and ORCPT go on to the members of an alias, NOTIFY does without SUCCESS, and a success that was
- * asked for is reported here: "expanded". */
+/* RFC 3461, 5.2.7.3: ENVID, RET and ORCPT go on to the members of an alias, NOTIFY does without SUCCESS, and a
+ * success that was asked for is reported here: "expanded". */
 static unsigned report_expansion(struct cleanup *c, const struct pending_rcpt *p)
 {
 	struct arena *a = &c->msg->arena;
@@ -133,7 +134,11 @@ static void take_rcpt(struct cleanup *c, const struct pending_rcpt *p)
 	if ((notify & DSN_SUCCESS) != 0 && canonical != NULL && (to->n > 1 || strcmp(to->v[0], canonical) != 0))
 		notify = report_expansion(c, p);
 	for (size_t i = 0; i < to->n; i++)
-		add_rcpt(c, to->v[i], !c->conf->orig_rcpt ? to->v[i] : p->copy && canonical != NULL ? canonical : p->addr, p, notify);
+		add_rcpt(c, to->v[i],
+			 !c->conf->orig_rcpt		? to->v[i]
+			 : p->copy && canonical != NULL ? canonical
+							: p->addr,
+			 p, notify);
 }
 
 static void expanded(struct cleanup *c)
@@ -173,7 +178,8 @@ bool envelope_run(struct cleanup *c)
 			if (c->expanding_sender)
 				expand_sender_start(&c->expand, c->task, &c->expand_ctx, c->raw_sender);
 			else if (c->next_pending < c->npending)
-				expand_rcpt_start(&c->expand, c->task, &c->expand_ctx, c->pending[c->next_pending].addr);
+				expand_rcpt_start(&c->expand, c->task, &c->expand_ctx,
+						  c->pending[c->next_pending].addr);
 			else
 				return true;
 			c->expanding = true;

@@ -1,11 +1,11 @@
 /* header.c - headers of the message: counted, logged, dropped, rewritten; missing ones made.
  *
- * Only primary headers are looked at; those of parts and nested messages pass to the body as they are (they are only cut
- * at header_size_limit). A message with any Resent- header is a resent one: the headers that are missing are then its
- * Resent- ones.
+ * Only primary headers are looked at; those of parts and nested messages pass to the body as they are (they are only
+ * cut at header_size_limit). A message with any Resent- header is a resent one: the headers that are missing are then
+ * its Resent- ones.
  *
- * Canonical maps may make a header wait for a table. Those behind it then wait in a list, and the end of the block with them,
- * while body lines are taken; cleanup_poll() goes on with the list. */
+ * Canonical maps may make a header wait for a table. Those behind it then wait in a list, and the end of the block
+ * with them, while body lines are taken; cleanup_poll() goes on with the list. */
 #include <stdlib.h>
 #include <time.h>
 
@@ -38,7 +38,8 @@ static void out_header(struct cleanup *c, const char *text, size_t len, bool to_
 {
 	if (c->conf->utf8 && (c->msg->flags & MSG_UTF8_HEADER) == 0 && !is_ascii(text, len)) {
 		c->msg->flags |= MSG_UTF8_HEADER;
-		if (c->flags & CLEANUP_LOCAL_SUBMIT ? c->conf->detect_submit : c->conf->detect_smtpd && (c->flags & CLEANUP_INTERNAL) == 0)
+		if (c->flags & CLEANUP_LOCAL_SUBMIT ? c->conf->detect_submit
+						    : c->conf->detect_smtpd && (c->flags & CLEANUP_INTERNAL) == 0)
 			c->msg->flags |= MSG_SMTPUTF8;
 	}
 	put_header(c, text, len, to_body);
@@ -129,7 +130,8 @@ static void primary_header(struct cleanup *c, const struct hdr_info *info, const
 	}
 	c->header_ctx = c->expand_ctx;
 	c->header_ctx.flags = c->expand_flags;
-	header_op_start(&c->header_op, c->task, &c->header_ctx, c->context, text, name_len, (info->flags & HDR_SENDER) != 0);
+	header_op_start(&c->header_op, c->task, &c->header_ctx, c->context, text, name_len,
+			(info->flags & HDR_SENDER) != 0);
 	if (header_op_poll(&c->header_op) == REWRITE_WAIT) {
 		c->rewriting = keep(info, text, len);
 		c->no_spill = true;
@@ -179,7 +181,8 @@ static bool lacks(const struct cleanup *c, enum hdr_id plain, enum hdr_id resent
 
 static bool adds_missing(const struct cleanup *c)
 {
-	return c->context != REWRITE_NONE || (c->flags & CLEANUP_ADD_MISSING) != 0 || view_bool(c->conf->view, always_add_missing_headers);
+	return c->context != REWRITE_NONE || (c->flags & CLEANUP_ADD_MISSING) != 0 ||
+	       view_bool(c->conf->view, always_add_missing_headers);
 }
 
 /* RFC 5322, 3.6.4. The time is that of the id, which alone is only unique within a second. */
@@ -247,12 +250,16 @@ void header_from(struct cleanup *c)
 		}
 		add_header(c, &b);
 	}
-	if ((c->seen & (SEEN(HDR_TO) | SEEN(HDR_RESENT_TO) | SEEN(HDR_CC) | SEEN(HDR_RESENT_CC))) == 0 && *visible != '\0') {
+	if ((c->seen & (SEEN(HDR_TO) | SEEN(HDR_RESENT_TO) | SEEN(HDR_CC) | SEEN(HDR_RESENT_CC))) == 0 &&
+	    *visible != '\0') {
 		if (hdr_name_len(visible, strlen(visible)) > 0) {
 			buf_adds(&b, visible);
 			add_header(c, &b);
 		} else
-			log_warn(&c->log, "bad undisclosed_recipients_header header text \"%s\" -- need \"headername: headervalue\"", visible);
+			log_warn(
+			    &c->log,
+			    "bad undisclosed_recipients_header header text \"%s\" -- need \"headername: headervalue\"",
+			    visible);
 	}
 	buf_release(&b);
 }
@@ -349,8 +356,9 @@ void header_mime_error(void *arg, unsigned bit, const char *detail, size_t len)
 
 	address_quote_822(&from, c->msg->sender != NULL ? c->msg->sender : "");
 	address_quote_822(&to, c->last_rcpt != NULL ? c->last_rcpt : "unknown");
-	log_info(&c->log, "%s: reject: mime-error %s: %.*s from %s; from=<%s> to=<%s>", c->msg->name, mime_error_text(bit),
-	    (int)MIN(len, (size_t)100), detail, client_of(c, &client), buf_str(&from), buf_str(&to));
+	log_info(&c->log, "%s: reject: mime-error %s: %.*s from %s; from=<%s> to=<%s>", c->msg->name,
+		 mime_error_text(bit), (int)MIN(len, (size_t)100), detail, client_of(c, &client), buf_str(&from),
+		 buf_str(&to));
 	buf_release(&client);
 	buf_release(&from);
 	buf_release(&to);

@@ -1,13 +1,14 @@
 /* output.c - where processed content goes: the header block, the body, drafts.
  *
  * Lines are stored with CRLF. The header block stays in memory; the body goes into chunks of the store's size. When a
- * megabyte of body has gathered (less while content is over its budget), full chunks are committed as drafts while reading goes
- * on; when the next megabyte is there before that commit has ended, the reader has to wait. So a session's memory is
- * bounded, whatever the size of the message. A header block beyond HEADER_SPILL goes on in the body part.
+ * megabyte of body has gathered (less while content is over its budget), full chunks are committed as drafts while
+ * reading goes on; when the next megabyte is there before that commit has ended, the reader has to wait. So a
+ * session's memory is bounded, whatever the size of the message. A header block beyond HEADER_SPILL goes on in the
+ * body part.
  *
- * Sizes are counted twice: bytes for message_size_limit, and bytes as Postfix's queue file would have them, because that is what
- * size= in its log means: per record a type, a length in 7-bit digits, the data; a record is a line or a piece of it of up to
- * line_length_limit bytes. */
+ * Sizes are counted twice: bytes for message_size_limit, and bytes as Postfix's queue file would have them, because
+ * that is what size= in its log means: per record a type, a length in 7-bit digits, the data; a record is a line or a
+ * piece of it of up to line_length_limit bytes. */
 #include "cleanup_room.h"
 
 enum { DRAFT_BYTES = 1024 * 1024, DRAFT_BYTES_TIGHT = 64 * 1024, HEADER_SPILL = 1024 * 1024 };
@@ -66,7 +67,8 @@ bool drafts_run(struct cleanup *c)
 			if (r != STORE_OK)
 				content_refuse(c, STAT_WRITE, "4.3.1 Insufficient system storage");
 		}
-		if (c->error.code != 0 || c->content->body_len < (content_over_budget() ? DRAFT_BYTES_TIGHT : DRAFT_BYTES))
+		if (c->error.code != 0 ||
+		    c->content->body_len < (content_over_budget() ? DRAFT_BYTES_TIGHT : DRAFT_BYTES))
 			return true;
 		start_drafts(c);
 	}

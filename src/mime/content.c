@@ -77,9 +77,10 @@ static void skip_to_next(const char **cursor, struct buf *word)
 
 enum mime_type content_type(const char *s, enum mime_subtype *sub_r, const char **params_r)
 {
-	static const struct { const char *name; enum mime_subtype sub; } subs[] = {
-		{ "plain", SUB_PLAIN }, { "rfc822", SUB_RFC822 }, { "partial", SUB_PARTIAL }, { "external-body", SUB_EXTERNAL },
-		{ "global", SUB_GLOBAL }, { "digest", SUB_DIGEST },
+	static const struct { const char *name; enum mime_subtype sub;
+	} subs[] = {
+	    {"plain", SUB_PLAIN},   {"rfc822", SUB_RFC822}, {"partial", SUB_PARTIAL}, {"external-body", SUB_EXTERNAL},
+	    {"global", SUB_GLOBAL}, {"digest", SUB_DIGEST},
 	};
 	struct buf word = { 0 };
 	enum mime_type type = TYPE_OTHER;
@@ -114,8 +115,10 @@ bool content_param(const char **cursor, struct buf *name, struct buf *value)
 
 	while (!got && **cursor != '\0') {
 		t = next_token(cursor, name, type_specials);
-		if (t == TOKEN_WORD && (t = next_token(cursor, &eq, type_specials)) == TOKEN_SPECIAL && eq.p[0] == '=') {
-			t = next_token(cursor, value, type_specials);	/* a single special passes for a value, as in Postfix */
+		if (t == TOKEN_WORD && (t = next_token(cursor, &eq, type_specials)) == TOKEN_SPECIAL &&
+		    eq.p[0] == '=') {
+			t = next_token(cursor, value,
+				       type_specials); /* a single special passes for a value, as in Postfix */
 			got = t == TOKEN_WORD || t == TOKEN_SPECIAL;
 		}
 		if (t != TOKEN_END && t != TOKEN_SEMICOLON)

@@ -1,16 +1,17 @@
 /* parse.c - the parser: which line is header, which is body, where parts begin and end.
  *
- * Four states. AT_PRIMARY, AT_PART and AT_NESTED collect headers; a header is complete when the next line does not continue
- * it. The first line that is no header ends the block: if it is empty, what follows is decided by the
- * content type (message/rfc822: headers again, AT_NESTED), otherwise an empty line is put before it and the body begins. In
- * AT_BODY, lines beginning with "--" are compared with all boundaries that are open, innermost first, so that a missing inner
- * end is repaired by an outer one. Boundaries match as prefixes, because what we keep of them may be cut.
+ * Four states. AT_PRIMARY, AT_PART and AT_NESTED collect headers; a header is complete when the next line does not
+ * continue it. The first line that is no header ends the block: if it is empty, what follows is decided by the
+ * content type (message/rfc822: headers again, AT_NESTED), otherwise an empty line is put before it and the body
+ * begins. In AT_BODY, lines beginning with "--" are compared with all boundaries that are open, innermost first, so
+ * that a missing inner end is repaired by an outer one. Boundaries match as prefixes, because what we keep of them
+ * may be cut.
  *
- * Downgrading holds back Content-Transfer-Encoding until its block ends, since the right value depends on the content type:
- * composite types get 7bit, the others quoted-printable.
+ * Downgrading holds back Content-Transfer-Encoding until its block ends, since the right value depends on the content
+ * type: composite types get 7bit, the others quoted-printable.
  *
- * The fast path: once the body is reached and no boundary is open (and nothing looks for 8-bit bytes), no line can change the
- * state any more; mime_only_body() says so and the owner stops calling. */
+ * The fast path: once the body is reached and no boundary is open (and nothing looks for 8-bit bytes), no line can
+ * change the state any more; mime_only_body() says so and the owner stops calling. */
 #include <stdlib.h>
 
 #include "mime_room.h"
@@ -142,7 +143,9 @@ static void take_content_type(struct mime *m, const char *value)
 
 static enum mime_place place(const struct mime *m)
 {
-	return m->state == AT_PRIMARY ? MIME_PRIMARY_HEADER : m->state == AT_PART ? MIME_PART_HEADER : MIME_NESTED_HEADER;
+	return m->state == AT_PRIMARY ? MIME_PRIMARY_HEADER
+	       : m->state == AT_PART  ? MIME_PART_HEADER
+				      : MIME_NESTED_HEADER;
 }
 
 static bool has_8bit(const char *p, size_t n)
@@ -189,13 +192,15 @@ static void check_encoding(struct mime *m)
 
 static void end_block(struct mime *m)
 {
-	static const char *const text[] = { "Content-Transfer-Encoding: quoted-printable", "Content-Transfer-Encoding: 7bit" };
+	static const char *const text[] = {"Content-Transfer-Encoding: quoted-printable",
+					   "Content-Transfer-Encoding: 7bit"};
 
 	flush_header(m);
 	if (downgrading(m)) {
 		const char *cte = text[m->type == TYPE_MESSAGE || m->type == TYPE_MULTIPART];
 
-		m->hooks->header(m->arg, place(m), hdr_find(cte, strlen("Content-Transfer-Encoding")), cte, strlen(cte));
+		m->hooks->header(m->arg, place(m), hdr_find(cte, strlen("Content-Transfer-Encoding")), cte,
+				 strlen(cte));
 	}
 	if (m->state == AT_PRIMARY)
 		m->hooks->end_of_headers(m->arg);

@@ -6,7 +6,9 @@
 
 static const char *origin_of(const struct rewrite_state *st, enum rewrite_context c)
 {
-	return c == REWRITE_LOCAL ? st->myorigin : c == REWRITE_REMOTE ? view_str(st->view, remote_header_rewrite_domain) : "";
+	return c == REWRITE_LOCAL    ? st->myorigin
+	       : c == REWRITE_REMOTE ? view_str(st->view, remote_header_rewrite_domain)
+				     : "";
 }
 
 static void append_scanned(struct arena *a, struct tok_list *l, int op, const char *text)
@@ -85,14 +87,16 @@ void rewrite_tokens(const struct rewrite_state *st, enum rewrite_context c, stru
 	if (tok_rfind(l->tail, '@') == NULL)
 		add_domain(st, c, a, l);
 	/* Forms that end in '@' or '@.' stay broken, so that what is said of them later is about what was sent. */
-	if (view_bool(st->view, append_dot_mydomain) && *domain != '\0' && (t = tok_rfind(l->tail, '@')) != NULL && t != l->tail &&
-	    !has_type(t, TOK_LITERAL) && tok_find(t, '.') == NULL)
+	if (view_bool(st->view, append_dot_mydomain) && *domain != '\0' && (t = tok_rfind(l->tail, '@')) != NULL &&
+	    t != l->tail && !has_type(t, TOK_LITERAL) && tok_find(t, '.') == NULL)
 		append_scanned(a, l, '.', domain);
-	if (is_tok_op(l->tail, '.') && l->tail->prev != NULL && !is_tok_op(l->tail->prev, '.') && !is_tok_op(l->tail->prev, '@'))
+	if (is_tok_op(l->tail, '.') && l->tail->prev != NULL && !is_tok_op(l->tail->prev, '.') &&
+	    !is_tok_op(l->tail->prev, '@'))
 		tok_cut_before(l, l->tail);
 }
 
-void rewrite_external(const struct rewrite_state *st, enum rewrite_context c, struct arena *a, const char *addr, struct buf *out)
+void rewrite_external(const struct rewrite_state *st, enum rewrite_context c, struct arena *a, const char *addr,
+		      struct buf *out)
 {
 	struct buf internal = { 0 };
 	struct tok_list l;
@@ -115,9 +119,11 @@ void rewrite_address(const struct generation *g, enum rewrite_context c, const c
 	const char *at = strchr(addr, '@');
 
 	/* user@host.domain of plain characters has nothing to rewrite. */
-	if (at != NULL && at > addr && strspn(addr, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_+=.") ==
-	    (size_t)(at - addr) && strspn(at + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") ==
-	    strlen(at + 1) && strchr(at, '.') != NULL && at[strlen(at) - 1] != '.' && addr[0] != '.') {
+	if (at != NULL && at > addr &&
+	    strspn(addr, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_+=.") ==
+		(size_t)(at - addr) &&
+	    strspn(at + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == strlen(at + 1) &&
+	    strchr(at, '.') != NULL && at[strlen(at) - 1] != '.' && addr[0] != '.') {
 		buf_adds(out, addr);
 		return;
 	}

@@ -1,13 +1,13 @@
 /* expand.c - an envelope address through cleanup's maps.
  *
- * The order is fixed: standard form; sender_ or recipient_canonical_maps; canonical_maps; masquerading; then, for a recipient,
- * virtual aliases; at the end automatic copies. A canonical map is asked again with its own answer, up to ten times, until it has
- * none or gives the address itself. Virtual aliases are expanded in place: an answer's first address takes the place of the
- * one asked for, the others go to the end, and each is asked for again, until it has no entry or has been asked for before on
- * the way; an address that expands into itself stays.
+ * The order is fixed: standard form; sender_ or recipient_canonical_maps; canonical_maps; masquerading; then, for a
+ * recipient, virtual aliases; at the end automatic copies. A canonical map is asked again with its own answer, up to
+ * ten times, until it has none or gives the address itself. Virtual aliases are expanded in place: an answer's first
+ * address takes the place of the one asked for, the others go to the end, and each is asked for again, until it has
+ * no entry or has been asked for before on the way; an address that expands into itself stays.
  *
- * Worked example, virtual_alias_maps { a -> a, b; b -> c }: [a] gives [a b]; a has expanded into itself and is left alone; b
- * gives [a c]; c has no entry. */
+ * Worked example, virtual_alias_maps { a -> a, b; b -> c }: [a] gives [a b]; a has expanded into itself and is left
+ * alone; b gives [a c]; c has no entry. */
 #include <stdlib.h>
 
 #include "expand_room.h"
@@ -61,7 +61,8 @@ static bool map_to_one(struct expand_run *r, const struct maps *maps, enum expan
 		return true;
 	}
 	if (!r->asking) {
-		map_start(&r->map, r->op->task, r->st, r->ctx->log, maps, delims(r), buf_str(&r->addr), r->maps->propagate_canonical);
+		map_start(&r->map, r->op->task, r->st, r->ctx->log, maps, delims(r), buf_str(&r->addr),
+			  r->maps->propagate_canonical);
 		r->asking = true;
 	}
 	t = map_poll(&r->map);
@@ -75,15 +76,16 @@ static bool map_to_one(struct expand_run *r, const struct maps *maps, enum expan
 		r->step = next;
 	} else {
 		if (r->map.addr.n > 1)
-			WARN(r, "%s: multi-valued %s entry for %s", r->ctx->queue_id, maps_title(maps), buf_str(&r->addr));
+			WARN(r, "%s: multi-valued %s entry for %s", r->ctx->queue_id, maps_title(maps),
+			     buf_str(&r->addr));
 		itself = str_ieq(r->map.addr.v[0], buf_str(&r->addr));
 		buf_reset(&r->addr);
 		buf_adds(&r->addr, r->map.addr.v[0]);
 		if (itself) {
 			r->step = next;
 		} else if (++r->count >= MAX_NESTING) {
-			WARN(r, "%s: unreasonable %s map nesting for %s -- message not accepted, try again later", r->ctx->queue_id,
-			    maps_title(maps), buf_str(&r->addr));
+			WARN(r, "%s: unreasonable %s map nesting for %s -- message not accepted, try again later",
+			     r->ctx->queue_id, maps_title(maps), buf_str(&r->addr));
 			r->step = next;
 		}
 	}
@@ -143,7 +145,8 @@ static bool masquerade_step(struct expand_run *r)
 			r->asking = false;
 		}
 		if (found == MATCH_ERROR) {
-			WARN(r, "%s: masquerade_exceptions lookup problem -- message not accepted, try again later", r->ctx->queue_id);
+			WARN(r, "%s: masquerade_exceptions lookup problem -- message not accepted, try again later",
+			     r->ctx->queue_id);
 			fail(r, "4.3.0 Error: queue file write error");
 			return true;
 		}
@@ -166,8 +169,8 @@ static bool seen(struct expand_run *r, const char *addr, bool note)
 
 static bool unreasonable(struct expand_run *r, const char *what)
 {
-	WARN(r, "%s: unreasonable virtual_alias_maps map %s for %s -- message not accepted, try again later", r->ctx->queue_id, what,
-	    r->canonical);
+	WARN(r, "%s: unreasonable virtual_alias_maps map %s for %s -- message not accepted, try again later",
+	     r->ctx->queue_id, what, r->canonical);
 	fail(r, "4.6.0 Alias expansion error");
 	return true;
 }
@@ -189,8 +192,10 @@ static void take_aliases(struct expand_run *r)
 
 	for (size_t i = 0; i < found->n; i++) {
 		if (strlen(found->v[i]) > limit) {
-			WARN(r, "%s: unreasonable virtual_alias_maps result %.300s... -- message not accepted, try again later",
-			    r->ctx->queue_id, found->v[i]);
+			WARN(r,
+			     "%s: unreasonable virtual_alias_maps result %.300s... -- message not accepted, try again "
+			     "later",
+			     r->ctx->queue_id, found->v[i]);
 			fail(r, "4.6.0 Alias expansion error");
 			return;
 		}
@@ -224,7 +229,8 @@ static bool virtual_step(struct expand_run *r)
 		}
 		if (r->count >= (unsigned)view_int(v, virtual_alias_recursion_limit))
 			return unreasonable(r, "nesting");
-		map_start(&r->map, r->op->task, r->st, r->ctx->log, r->maps->virtual_, delims(r), addr, r->maps->propagate_virtual);
+		map_start(&r->map, r->op->task, r->st, r->ctx->log, r->maps->virtual_, delims(r), addr,
+			  r->maps->propagate_virtual);
 		r->asking = true;
 	}
 	t = map_poll(&r->map);
@@ -235,8 +241,8 @@ static bool virtual_step(struct expand_run *r)
 	} else if (t == TABLE_NONE) {
 		next_alias(r);
 	} else {
-		WARN(r, "%s: virtual_alias_maps map lookup problem for %s -- message not accepted, try again later", r->ctx->queue_id,
-		    r->canonical);
+		WARN(r, "%s: virtual_alias_maps map lookup problem for %s -- message not accepted, try again later",
+		     r->ctx->queue_id, r->canonical);
 		fail(r, "4.3.0 Error: queue file write error");
 	}
 	map_end(&r->map);
@@ -252,7 +258,8 @@ static bool bcc_step(struct expand_run *r)
 
 	if ((r->ctx->flags & EXPAND_NO_BCC) == 0 && !maps_empty(maps) && *r->canonical != '\0') {
 		if (!r->asking) {
-			find_start(&r->find, r->op->task, r->st, r->ctx->log, maps, delims(r), r->canonical, FIND_DEFAULT);
+			find_start(&r->find, r->op->task, r->st, r->ctx->log, maps, delims(r), r->canonical,
+				   FIND_DEFAULT);
 			r->asking = true;
 		}
 		t = find_poll(&r->find);
@@ -266,7 +273,8 @@ static bool bcc_step(struct expand_run *r)
 	r->op->result = REWRITE_OK;
 	r->step = X_DONE;
 	if (t == TABLE_ERROR) {
-		WARN(r, "%s: %s map lookup problem -- message not accepted, try again later", r->ctx->queue_id, maps_title(maps));
+		WARN(r, "%s: %s map lookup problem -- message not accepted, try again later", r->ctx->queue_id,
+		     maps_title(maps));
 		fail(r, "4.3.0 Error: queue file write error");
 	}
 	return true;
@@ -300,7 +308,8 @@ static void run(struct expand_run *r)
 }
 
 /* addr: standard form */
-void expand_start(struct expand_op *op, struct task *task, const struct expand_ctx *ctx, const char *addr, unsigned kind)
+void expand_start(struct expand_op *op, struct task *task, const struct expand_ctx *ctx, const char *addr,
+		  unsigned kind)
 {
 	const struct rewrite_state *st = state_of(ctx->generation);
 	const struct expand_maps *maps = expand_maps_of(st, ctx->view);
@@ -329,7 +338,8 @@ void expand_start(struct expand_op *op, struct task *task, const struct expand_c
 	run(r);
 }
 
-static void envelope_start(struct expand_op *op, struct task *task, const struct expand_ctx *ctx, const char *addr, unsigned kind)
+static void envelope_start(struct expand_op *op, struct task *task, const struct expand_ctx *ctx, const char *addr,
+			   unsigned kind)
 {
 	struct buf standard = { 0 };
 

@@ -21,7 +21,8 @@ static unsigned classes(const char *param, const char *text, struct problems *pr
 			if (str_ieq(words.v[i], names[n].name))
 				bit = names[n].bit;
 		if (bit == 0)
-			problem_add(problems, PROBLEM_FATAL, NULL, 0, "unknown %s value \"%s\" in \"%s\"", param, words.v[i], text);
+			problem_add(problems, PROBLEM_FATAL, NULL, 0, "unknown %s value \"%s\" in \"%s\"", param,
+				    words.v[i], text);
 		bits |= bit;
 	}
 	strs_release(&words);
@@ -46,8 +47,10 @@ static void fill(struct expand_maps *m, struct tables *t, const struct view *v, 
 
 	m->view = v;
 	m->canonical = maps_new(t, "canonical_maps", view_str(v, canonical_maps), TABLE_ADDR, problems);
-	m->sender_canonical = maps_new(t, "sender_canonical_maps", view_str(v, sender_canonical_maps), TABLE_ADDR, problems);
-	m->rcpt_canonical = maps_new(t, "recipient_canonical_maps", view_str(v, recipient_canonical_maps), TABLE_ADDR, problems);
+	m->sender_canonical =
+	    maps_new(t, "sender_canonical_maps", view_str(v, sender_canonical_maps), TABLE_ADDR, problems);
+	m->rcpt_canonical =
+	    maps_new(t, "recipient_canonical_maps", view_str(v, recipient_canonical_maps), TABLE_ADDR, problems);
 	m->virtual_ = maps_new(t, "virtual_alias_maps", view_str(v, virtual_alias_maps), TABLE_ADDR, problems);
 	m->sender_bcc = maps_new(t, "sender_bcc_maps", view_str(v, sender_bcc_maps), TABLE_ADDR, problems);
 	m->rcpt_bcc = maps_new(t, "recipient_bcc_maps", view_str(v, recipient_bcc_maps), TABLE_ADDR, problems);
@@ -56,7 +59,8 @@ static void fill(struct expand_maps *m, struct tables *t, const struct view *v, 
 	m->rcpt_classes = classes("recipient_canonical_classes", view_str(v, recipient_canonical_classes), problems);
 	m->masquerade_classes = classes("masquerade_classes", view_str(v, masquerade_classes), problems);
 	strs_split(&m->masquerade, view_str(v, masquerade_domains), ", \t\r\n");
-	m->exceptions = match_list_new(t, MATCH_STRING, "masquerade_exceptions", view_str(v, masquerade_exceptions), false, problems);
+	m->exceptions = match_list_new(t, MATCH_STRING, "masquerade_exceptions", view_str(v, masquerade_exceptions),
+				       false, problems);
 	m->propagate_canonical = lists_word(propagate, "canonical");
 	m->propagate_virtual = lists_word(propagate, "virtual");
 	m->any = !maps_empty(m->canonical) || !maps_empty(m->sender_canonical) || !maps_empty(m->rcpt_canonical) ||
@@ -76,7 +80,8 @@ void expand_maps_load(struct rewrite_state *st, struct generation *g, struct pro
 	fill(&st->expand[st->nexpand++], generation_tables(g), generation_view(g), problems);
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(config_master(config, i)->command, "cleanup") == 0)
-			fill(&st->expand[st->nexpand++], generation_tables(g), config_entry_view(config, i, false), problems);
+			fill(&st->expand[st->nexpand++], generation_tables(g), config_entry_view(config, i, false),
+			     problems);
 }
 
 void expand_maps_release(struct rewrite_state *st)

@@ -14,7 +14,8 @@ struct expand_maps {
 	bool		 any;			/* some map is set: else addresses only need standard form */
 	bool		 any_header;		/* one that applies to headers */
 };
-/* expand.c: an address in standard form through the maps for its kind (ENV_*, HDR_*); headers' end before virtual aliases. */
+/* expand.c: an address in standard form through the maps for its kind (ENV_*, HDR_*); headers' end before virtual
+ * aliases. */
 void	expand_start(struct expand_op *, struct task *, const struct expand_ctx *, const char *addr, unsigned kind);
 const struct expand_maps *expand_maps_of(const struct rewrite_state *, const struct view *);
 
@@ -30,8 +31,8 @@ struct map_op {			/* embedded; zeroed = idle */
 	enum table_result result;
 	struct find_op	 find;
 };
-void	map_start(struct map_op *, struct task *, const struct rewrite_state *, const struct log_ctx *, const struct maps *,
-	    const char *delims, const char *addr, bool propagate);
+void	map_start(struct map_op *, struct task *, const struct rewrite_state *, const struct log_ctx *,
+	    const struct maps *, const char *delims, const char *addr, bool propagate);
 enum table_result map_poll(struct map_op *);
 void	map_end(struct map_op *);
 void	masquerade(const struct expand_maps *, struct buf *addr);

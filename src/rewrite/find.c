@@ -1,26 +1,43 @@
 /* find.c - look an address up under the keys that Postfix tries, in its order:
  *
- *	user+ext@sub.example.com	the whole address, in every table
- *	user@sub.example.com		without extension; from here on in tables of fixed strings only
- *	user+ext, then user		FIND_LOCAL, when the domain is myorigin or delivered here
- *	@sub.example.com		FIND_AT_DOMAIN
- *	sub.example.com, .example.com, .com	FIND_DOMAINS (without dots where parent domains match)
- *	*				FIND_STAR
+ *  *	user+ext@sub.example.com	the whole address, in every table
+ *  *	user@sub.example.com		without extension; from here on in tables of fixed strings only
+ *  *	user+ext, then user		FIND_LOCAL, when the domain is myorigin or delivered here
+ *  *	@sub.example.com		FIND_AT_DOMAIN
+ *  *	sub.example.com, .example.com, .com	FIND_DOMAINS (without dots where parent domains match)
+ *  *	*				FIND_STAR
  *
- * A local part that needs quotes is tried in quotes first, then bare: the external form is what the documentation says. */
+ * A local part that needs quotes is tried in quotes first, then bare: the external form is what the documentation
+ * says. */
 #include <stdlib.h>
 
 #include "rewrite_room.h"
 
-enum find_step { STEP_FULL, STEP_BARE, STEP_IS_LOCAL, STEP_LOCAL, STEP_LOCAL_BARE, STEP_AT_DOMAIN, STEP_DOMAINS, STEP_STAR, STEP_END };
+enum find_step {
+	STEP_FULL,
+	STEP_BARE,
+	STEP_IS_LOCAL,
+	STEP_LOCAL,
+	STEP_LOCAL_BARE,
+	STEP_AT_DOMAIN,
+	STEP_DOMAINS,
+	STEP_STAR,
+	STEP_END
+};
 
 void find_start(struct find_op *f, struct task *task, const struct rewrite_state *st, const struct log_ctx *log,
     const struct maps *maps, const char *delims, const char *addr, unsigned flags)
 {
 	const char *at, *ext;
 
-	*f = (struct find_op){ .st = st, .maps = maps, .log = log, .delims = delims, .task = task, .flags = flags, .result = TABLE_WAIT,
-	    .parents = st->transport_parents };
+	*f = (struct find_op){.st = st,
+			      .maps = maps,
+			      .log = log,
+			      .delims = delims,
+			      .task = task,
+			      .flags = flags,
+			      .result = TABLE_WAIT,
+			      .parents = st->transport_parents};
 	if (maps_empty(maps)) {
 		f->result = TABLE_NONE;
 		return;
@@ -81,8 +98,8 @@ static bool make_key(struct find_op *f, bool internal)
 
 static void next_step(struct find_op *f)
 {
-	static const unsigned wants[] = { FIND_FULL, FIND_BARE, FIND_LOCAL, FIND_LOCAL, FIND_LOCAL, FIND_AT_DOMAIN, FIND_DOMAINS,
-	    FIND_STAR };
+	static const unsigned wants[] = {FIND_FULL,  FIND_BARE,	     FIND_LOCAL,   FIND_LOCAL,
+					 FIND_LOCAL, FIND_AT_DOMAIN, FIND_DOMAINS, FIND_STAR};
 	const char *dot;
 
 	if (f->step == STEP_DOMAINS && f->parent != NULL && *f->parent != '\0') {

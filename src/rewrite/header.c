@@ -1,13 +1,13 @@
 /* header.c - the addresses of one header.
  *
- * A header is only written anew when one of its addresses changed: the usual one, user@host.domain, is recognised on its tokens
- * and costs nothing more. Where maps apply too, each address goes through them in turn; that may wait, so it is an
- * operation that keeps its place in the list of tokens. */
+ * A header is only written anew when one of its addresses changed: the usual one, user@host.domain, is recognised on
+ * its tokens and costs nothing more. Where maps apply too, each address goes through them in turn; that may wait, so
+ * it is an operation that keeps its place in the list of tokens. */
 #include <stdlib.h>
 
 #include "expand_room.h"
 
-enum { FOLD_AT = 70 };		/* addresses of a rewritten header are put on one line as far as they end before this column */
+enum { FOLD_AT = 70 }; /* addresses of a rewritten header are put on one line as far as they end before this column */
 
 struct header_run {
 	struct arena	 arena;
@@ -91,7 +91,8 @@ static void fold(struct buf *out, char *text)
 	}
 }
 
-static void print(const struct rewrite_state *st, const char *name, size_t name_len, const struct tok_list *l, struct buf *out)
+static void print(const struct rewrite_state *st, const char *name, size_t name_len, const struct tok_list *l,
+		  struct buf *out)
 {
 	struct buf flat = { 0 };
 
@@ -108,7 +109,8 @@ static bool applies(const struct rewrite_state *st, enum rewrite_context c)
 	return c == REWRITE_LOCAL || (c == REWRITE_REMOTE && *view_str(st->view, remote_header_rewrite_domain) != '\0');
 }
 
-bool rewrite_header(const struct generation *g, enum rewrite_context c, const char *text, size_t name_len, struct buf *out)
+bool rewrite_header(const struct generation *g, enum rewrite_context c, const char *text, size_t name_len,
+		    struct buf *out)
 {
 	const struct rewrite_state *st = state_of(g);
 	struct arena arena = { 0 };
@@ -128,8 +130,8 @@ bool rewrite_header(const struct generation *g, enum rewrite_context c, const ch
 }
 
 /* ---- with maps --------------------------------------------------------------------------------- */
-void header_op_start(struct header_op *op, struct task *task, const struct expand_ctx *ctx, enum rewrite_context c, const char *text,
-    size_t name_len, bool of_senders)
+void header_op_start(struct header_op *op, struct task *task, const struct expand_ctx *ctx, enum rewrite_context c,
+		     const char *text, size_t name_len, bool of_senders)
 {
 	const struct rewrite_state *st = state_of(ctx->generation);
 	struct header_run *r;

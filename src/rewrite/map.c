@@ -1,7 +1,6 @@
-/* map.c - an address through one set of maps.
- * A value is a list of addresses as in a header. "@domain" stands for the same local part there. Each result is brought into
- * standard form and gets the extension that the key lacked, where propagate_unmatched_extensions wants it. A value without any
- * address is an error of the table. */
+/* map.c - an address through one set of maps. A value is a list of addresses as in a header. "@domain" stands for the
+ * same local part there. Each result is brought into standard form and gets the extension that the key lacked, where
+ * propagate_unmatched_extensions wants it. A value without any address is an error of the table. */
 #include <stdlib.h>
 
 #include "expand_room.h"
@@ -59,7 +58,8 @@ static void take_value(struct map_op *m)
 	buf_release(&quoted);
 	arena_release(&arena);
 	if (m->addr.n == 0) {
-		log_warn(m->log, "%s lookup of %s returns non-address result \"%s\"", maps_title(m->maps), m->asked, m->find.value);
+		log_warn(m->log, "%s lookup of %s returns non-address result \"%s\"", maps_title(m->maps), m->asked,
+			 m->find.value);
 		m->result = TABLE_ERROR;
 	}
 }
@@ -79,8 +79,8 @@ void map_end(struct map_op *m)
 	*m = (struct map_op){ 0 };
 }
 
-/* The first of masquerade_domains that is the domain or a parent of it decides: a parent replaces the domain, unless it was
- * written with '!'. */
+/* The first of masquerade_domains that is the domain or a parent of it decides: a parent replaces the domain, unless
+ * it was written with '!'. */
 void masquerade(const struct expand_maps *maps, struct buf *addr)
 {
 	char *at = addr->len > 0 ? strrchr(addr->p, '@') : NULL, *domain, *parent;

@@ -87,7 +87,8 @@ static void load(struct rewrite_state *st, const char *param, const char *text, 
 			add_name(st, "127.0.0.1");
 			add_name(st, "::1");
 		} else if (!add_name(st, words.v[i]))
-			problem_add(problems, PROBLEM_WARNING, NULL, 0, "config variable %s: host not found: %s", param, words.v[i]);
+			problem_add(problems, PROBLEM_WARNING, NULL, 0, "config variable %s: host not found: %s", param,
+				    words.v[i]);
 	}
 	strs_release(&words);
 }

@@ -1,17 +1,17 @@
 /* resolve.c - where mail to an address goes.
  *
- * A run has two halves. First the address loses every domain that is delivered here: user%x@us becomes user@x, x!user@us
- * becomes user@x, "user@x"@us becomes user@x (quoted operators count, or spam would be relayed through them), until a domain
- * remains that is not ours or none is left. Then the domain's class decides about transport and next hop, and the tables may
- * overrule it: sender-dependent ones, transport_maps, relocated_maps.
+ * A run has two halves. First the address loses every domain that is delivered here: user%x@us becomes user@x,
+ * x!user@us becomes user@x, "user@x"@us becomes user@x (quoted operators count, or spam would be relayed through
+ * them), until a domain remains that is not ours or none is left. Then the domain's class decides about transport and
+ * next hop, and the tables may overrule it: sender-dependent ones, transport_maps, relocated_maps.
  *
- * Worked example, "u%b.example@us" with b.example in relay_domains: S_STRIP asks whether "us" is ours (S_LOCAL: yes) and cuts it
- * off; S_ROUTE finds the '%', makes it '@' and goes back to S_STRIP; b.example is not ours, so S_CLASSIFY begins with the address
- * u@b.example; S_ALIAS no, S_MAILBOX no, S_RELAY yes: relay_transport, next hop b.example; S_TRANSPORT, S_RELOCATED have no
- * tables; S_DONE.
+ * Worked example, "u%b.example@us" with b.example in relay_domains: S_STRIP asks whether "us" is ours (S_LOCAL: yes)
+ * and cuts it off; S_ROUTE finds the '%', makes it '@' and goes back to S_STRIP; b.example is not ours, so S_CLASSIFY
+ * begins with the address u@b.example; S_ALIAS no, S_MAILBOX no, S_RELAY yes: relay_transport, next hop b.example;
+ * S_TRANSPORT, S_RELOCATED have no tables; S_DONE.
  *
- * Where no table takes part (the usual case) a plain address depends on its domain only; those results are kept in
- * a table of domains that is emptied when it is full. */
+ * Where no table takes part (the usual case) a plain address depends on its domain only; those results are kept in a
+ * table of domains that is emptied when it is full. */
 #include <stdlib.h>
 
 #include "resolve_room.h"
@@ -119,7 +119,8 @@ static bool crack(struct resolve_run *r)
 	char *oper;
 	bool at;
 
-	if (!view_bool(r->st->view, resolve_dequoted_address) || t == NULL || t != r->tree.tail || t->type != TOK_QSTRING)
+	if (!view_bool(r->st->view, resolve_dequoted_address) || t == NULL || t != r->tree.tail ||
+	    t->type != TOK_QSTRING)
 		return false;
 	oper = strrchr(t->text, '@');
 	if (oper == NULL && view_bool(r->st->view, allow_percent_hack))
@@ -172,7 +173,8 @@ static void route(struct resolve_run *r)
 {
 	struct tok_list *l = &r->tree;
 
-	if (tok_rfind(l->tail, '@') != NULL || (view_bool(r->st->view, swap_bangpath) && tok_rfind(l->tail, '!') != NULL) ||
+	if (tok_rfind(l->tail, '@') != NULL ||
+	    (view_bool(r->st->view, swap_bangpath) && tok_rfind(l->tail, '!') != NULL) ||
 	    (view_bool(r->st->view, allow_percent_hack) && tok_rfind(l->tail, '%') != NULL)) {
 		rewrite_tokens(r->st, REWRITE_LOCAL, &r->arena, l);
 		r->step = S_STRIP;
@@ -260,15 +262,17 @@ static void is_alias_domain(struct resolve_run *r)
 static bool class_step(struct resolve_run *r)
 {
 	const struct rewrite_state *st = r->st;
-	const struct match_list *list = r->step == S_ALIAS ? st->alias_domains : r->step == S_MAILBOX ? st->mailbox_domains :
-	    st->relay_domains;
+	const struct match_list *list = r->step == S_ALIAS     ? st->alias_domains
+					: r->step == S_MAILBOX ? st->mailbox_domains
+							       : st->relay_domains;
 	enum match_result m = ask(r, list);
 
 	if (m == MATCH_WAIT)
 		return false;
 	if (m == MATCH_ERROR) {
-		lookup_failed(r, r->step == S_ALIAS ? "virtual_alias_domains" : r->step == S_MAILBOX ? "virtual_mailbox_domains" :
-		    "relay_domains");
+		lookup_failed(r, r->step == S_ALIAS	? "virtual_alias_domains"
+				 : r->step == S_MAILBOX ? "virtual_mailbox_domains"
+							: "relay_domains");
 	} else if (m == MATCH_NO && r->step != S_RELAY) {
 		r->step = r->step == S_ALIAS ? S_MAILBOX : S_RELAY;
 	} else if (r->step == S_ALIAS) {
@@ -296,8 +300,9 @@ static bool warn_step(struct resolve_run *r)
 		{ st->mailbox_domains, "virtual_mailbox_domains", CLASS_LOCAL | CLASS_ALIAS },
 		{ st->relay_domains, "relay_domains", CLASS_ALIAS | CLASS_VIRTUAL },
 	};
-	const char *mine = r->op->class_ == CLASS_LOCAL ? "mydestination" : r->op->class_ == CLASS_ALIAS ? "virtual_alias_domains" :
-	    "virtual_mailbox_domains";
+	const char *mine = r->op->class_ == CLASS_LOCAL	  ? "mydestination"
+			   : r->op->class_ == CLASS_ALIAS ? "virtual_alias_domains"
+							  : "virtual_mailbox_domains";
 
 	for (; view_bool(st->view, helpful_warnings) && r->warned < NELEM(other); r->warned++) {
 		enum match_result m;
@@ -308,7 +313,8 @@ static bool warn_step(struct resolve_run *r)
 		if (m == MATCH_WAIT)
 			return false;
 		if (m == MATCH_YES)
-			log_warn(&st->log, "do not list domain %s in BOTH %s and %s", r->domain, mine, other[r->warned].name);
+			log_warn(&st->log, "do not list domain %s in BOTH %s and %s", r->domain, mine,
+				 other[r->warned].name);
 	}
 	r->step = S_TRANSPORT;
 	return true;
@@ -320,7 +326,8 @@ static enum table_result find(struct resolve_run *r, const struct maps *maps, co
 	if (maps_empty(maps))
 		return TABLE_NONE;
 	if (!r->finding) {
-		find_start(&r->find, r->op->task, r->st, &r->st->log, maps, view_str(r->st->view, recipient_delimiter), key, flags);
+		find_start(&r->find, r->op->task, r->st, &r->st->log, maps, view_str(r->st->view, recipient_delimiter),
+			   key, flags);
 		r->finding = true;
 	}
 	return find_poll(&r->find);
@@ -380,8 +387,10 @@ static void overrule(struct resolve_run *r, const char *value)
 	if (n > 0) {
 		buf_reset(&op->transport);
 		buf_add(&op->transport, value, n);
-		set(&op->nexthop, strcmp(buf_str(&op->transport), "error") == 0 || strcmp(buf_str(&op->transport), "retry") == 0 ?
-		    "Address is undeliverable" : r->domain);
+		set(&op->nexthop,
+		    strcmp(buf_str(&op->transport), "error") == 0 || strcmp(buf_str(&op->transport), "retry") == 0
+			? "Address is undeliverable"
+			: r->domain);
 	}
 	if (*hop != '\0')
 		set(&op->nexthop, hop);

@@ -72,7 +72,8 @@ static void step(struct resolve_op *op)
 	op->result = REWRITE_OK;
 }
 
-void resolve_start(struct resolve_op *op, struct task *task, const struct generation *g, const char *sender, const char *recipient)
+void resolve_start(struct resolve_op *op, struct task *task, const struct generation *g, const char *sender,
+		   const char *recipient)
 {
 	const struct rewrite_state *st = state_of(g);
 	struct resolve_run *r;

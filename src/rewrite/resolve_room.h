@@ -3,8 +3,8 @@
 #define RESOLVE_ROOM_H
 #include "rewrite_room.h"
 
-enum resolve_step { S_STRIP, S_LOCAL, S_CUT, S_ROUTE, S_HOST, S_CLASSIFY, S_ALIAS, S_MAILBOX, S_RELAY, S_WARN, S_SENDER_TRANSPORT,
-    S_SENDER_RELAYHOST, S_TRANSPORT, S_RELOCATED, S_DONE };
+enum resolve_step { S_STRIP, S_LOCAL, S_CUT, S_ROUTE, S_HOST, S_CLASSIFY, S_ALIAS, S_MAILBOX, S_RELAY, S_WARN,
+    S_SENDER_TRANSPORT, S_SENDER_RELAYHOST, S_TRANSPORT, S_RELOCATED, S_DONE };
 struct resolve_run {
 	struct arena	 arena;
 	const struct rewrite_state *st;

@@ -35,7 +35,8 @@ void	rewrite_tokens(const struct rewrite_state *, enum rewrite_context, struct a
 /* header.c: one address of a header by the rules alone; true: changed */
 bool	rewrite_one(const struct rewrite_state *, enum rewrite_context, struct arena *, struct tok *addr);
 /* External form in and out, appended. */
-void	rewrite_external(const struct rewrite_state *, enum rewrite_context, struct arena *, const char *addr, struct buf *out);
+void	rewrite_external(const struct rewrite_state *, enum rewrite_context, struct arena *, const char *addr,
+	    struct buf *out);
 
 /* own.c */
 void	own_addresses_load(struct rewrite_state *, const struct view *, struct problems *);
@@ -53,7 +54,7 @@ enum { FIND_FULL = 1, FIND_BARE = 2 /* without extension */, FIND_LOCAL = 4 /* l
     FIND_DEFAULT = FIND_FULL | FIND_BARE | FIND_LOCAL | FIND_AT_DOMAIN };
 struct find_op {			/* embedded; zeroed = idle */
 	const char	*value;		/* on TABLE_FOUND; ours until end */
-	const char	*extension;	/* with its delimiter, when the key that matched was an address without it; else NULL */
+	const char	*extension;	/* with its delimiter, when an address without it matched; else NULL */
 	/* private to find.c: */
 	const struct rewrite_state *st;
 	const struct maps *maps;
@@ -70,8 +71,8 @@ struct find_op {			/* embedded; zeroed = idle */
 	struct maps_op	 op;
 	struct buf	 key;
 };
-void	find_start(struct find_op *, struct task *, const struct rewrite_state *, const struct log_ctx *, const struct maps *,
-	    const char *delims, const char *addr, unsigned flags);
+void	find_start(struct find_op *, struct task *, const struct rewrite_state *, const struct log_ctx *,
+	    const struct maps *, const char *delims, const char *addr, unsigned flags);
 enum table_result find_poll(struct find_op *);
 void	find_end(struct find_op *);
 

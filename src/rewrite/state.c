@@ -27,19 +27,23 @@ static void *compile(struct generation *g, struct problems *problems)
 	struct tables *t = generation_tables(g);
 	const char *parents = view_str(v, parent_domain_matches_subdomains);
 
-	st->mydestination = match_list_new(t, MATCH_STRING, "mydestination", view_str(v, mydestination), false, problems);
-	st->alias_domains = match_list_new(t, MATCH_STRING, "virtual_alias_domains", view_str(v, virtual_alias_domains), false, problems);
-	st->mailbox_domains = match_list_new(t, MATCH_STRING, "virtual_mailbox_domains", view_str(v, virtual_mailbox_domains), false,
-	    problems);
+	st->mydestination =
+	    match_list_new(t, MATCH_STRING, "mydestination", view_str(v, mydestination), false, problems);
+	st->alias_domains = match_list_new(t, MATCH_STRING, "virtual_alias_domains", view_str(v, virtual_alias_domains),
+					   false, problems);
+	st->mailbox_domains = match_list_new(t, MATCH_STRING, "virtual_mailbox_domains",
+					     view_str(v, virtual_mailbox_domains), false, problems);
 	st->relay_domains = match_list_new(t, MATCH_DOMAIN, "relay_domains", view_str(v, relay_domains),
 	    match_parent_style(parents, "relay_domains"), problems);
 	st->transport_parents = match_parent_style(parents, "transport_maps");
-	st->transport = maps_new(t, "transport_maps", view_str(v, transport_maps), TABLE_ADDR | TABLE_NO_REGSUB, problems);
+	st->transport =
+	    maps_new(t, "transport_maps", view_str(v, transport_maps), TABLE_ADDR | TABLE_NO_REGSUB, problems);
 	st->relocated = maps_new(t, "relocated_maps", view_str(v, relocated_maps), TABLE_ADDR, problems);
 	st->sender_transport = maps_new(t, "sender_dependent_default_transport_maps",
 	    view_str(v, sender_dependent_default_transport_maps), TABLE_ADDR | TABLE_NO_REGSUB, problems);
-	st->sender_relayhost = maps_new(t, "sender_dependent_relayhost_maps", view_str(v, sender_dependent_relayhost_maps),
-	    TABLE_ADDR | TABLE_NO_REGSUB, problems);
+	st->sender_relayhost =
+	    maps_new(t, "sender_dependent_relayhost_maps", view_str(v, sender_dependent_relayhost_maps),
+		     TABLE_ADDR | TABLE_NO_REGSUB, problems);
 	st->cacheable = maps_empty(st->transport) && maps_empty(st->relocated) && maps_empty(st->sender_transport) &&
 	    maps_empty(st->sender_relayhost) && !names_table(view_str(v, mydestination)) &&
 	    !names_table(view_str(v, virtual_alias_domains)) && !names_table(view_str(v, virtual_mailbox_domains)) &&

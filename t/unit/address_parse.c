@@ -105,8 +105,10 @@ static void test_fields(void)
 static void test_quoting(void)
 {
 	static const char *const q[][2] = {
-		{ "a@b", "a@b" }, { "a b@c", "\"a b\"@c" }, { "", "" }, { "a@b@c", "\"a@b\"@c" }, { "a\"b@c", "\"a\\\"b\"@c" },
-		{ ".a@b", "\".a\"@b" }, { "a..b@c", "\"a..b\"@c" }, { "a.@c", "\"a.\"@c" }, { "@b", "\"\"@b" }, { "a%b@c", "a%b@c" },
+	    {"a@b", "a@b"},	      {"a b@c", "\"a b\"@c"},	  {"", ""},
+	    {"a@b@c", "\"a@b\"@c"},   {"a\"b@c", "\"a\\\"b\"@c"}, {".a@b", "\".a\"@b"},
+	    {"a..b@c", "\"a..b\"@c"}, {"a.@c", "\"a.\"@c"},	  {"@b", "\"\"@b"},
+	    {"a%b@c", "a%b@c"},
 	};
 
 	for (size_t i = 0; i < NELEM(q); i++) {
@@ -133,17 +135,22 @@ static void test_domains(void)
 	ok(!address_literal("[1.2.3]", ip, sizeof(ip)), "three bytes");
 	ok(!address_literal("[IPv6:1.2.3.4]", ip, sizeof(ip)), "IPv4 under IPv6's tag");
 	ok(address_valid_hostname("good_x.test", false), "underscore");
-	ok(!address_valid_hostname("-good.test", false) && !address_valid_hostname("good-.test", false), "outer hyphens");
-	ok(!address_valid_hostname("a..b", false) && !address_valid_hostname("a.", false) && !address_valid_hostname("", false), "dots");
+	ok(!address_valid_hostname("-good.test", false) && !address_valid_hostname("good-.test", false),
+	   "outer hyphens");
+	ok(!address_valid_hostname("a..b", false) && !address_valid_hostname("a.", false) &&
+	       !address_valid_hostname("", false),
+	   "dots");
 	ok(!address_valid_hostname("1.2.3.4", false), "all digits");
-	ok(address_valid_hostname("\xc3\xa9.test", true) && !address_valid_hostname("\xc3\xa9.test", false), "UTF-8 name");
+	ok(address_valid_hostname("\xc3\xa9.test", true) && !address_valid_hostname("\xc3\xa9.test", false),
+	   "UTF-8 name");
 	ok(address_domain_to_ascii(&b, "\xc3\x89t\xc3\xa9.Test"), "to A-labels");
 	is_str(buf_str(&b), "xn--t-9fab.test", "lower case too");
 	buf_reset(&b);
 	ok(address_domain_to_utf8(&b, "xn--t-9fab.test"), "to U-labels");
 	is_str(buf_str(&b), "\xc3\xa9t\xc3\xa9.test", "and back");
 	is_str(address_extension("user+ext@x", "+"), "ext@x", "extension");
-	ok(address_extension("mailer-daemon@x", "-") == NULL && address_extension("owner-list@x", "-") == NULL, "reserved names");
+	ok(address_extension("mailer-daemon@x", "-") == NULL && address_extension("owner-list@x", "-") == NULL,
+	   "reserved names");
 	is_str(address_extension("a-b+c", "+-"), "b+c", "first of several delimiters");
 	buf_release(&b);
 }

@@ -15,7 +15,8 @@
 static struct generation *g;
 static char dir[] = "/tmp/cleanup-XXXXXX";
 
-static const char base[] = "compatibility_level = 3.6\nmyhostname = mx.example.com\nmydomain = example.com\nmyorigin = $mydomain\n"
+static const char base[] =
+    "compatibility_level = 3.6\nmyhostname = mx.example.com\nmydomain = example.com\nmyorigin = $mydomain\n"
     "mydestination = $mydomain\ninet_interfaces = 127.0.0.1\nmaillog_file = /dev/null\n";
 
 static void load(const char *extra)
@@ -97,8 +98,13 @@ static void later_end(void *contents, struct table_op *op)
 	}
 }
 
-static const struct table_class later_class = { .abi = TABLE_ABI, .type = "later", .open = later_open, .close = later_close,
-    .lookup = later_lookup, .poll = later_poll, .end = later_end };
+static const struct table_class later_class = {.abi = TABLE_ABI,
+					       .type = "later",
+					       .open = later_open,
+					       .close = later_close,
+					       .lookup = later_lookup,
+					       .poll = later_poll,
+					       .end = later_end};
 
 /* One submission: pushes all, then polls to the end. */
 struct push {
@@ -230,10 +236,11 @@ static void release(struct push *p)
 #define RECEIVED "Received: from x\r\n\tby y\r\n"
 
 /* Dates and ids differ: they are cut out. */
-static void check_ext(unsigned flags, const char *sender, const char *name, const char *content, const char *want, int64_t size,
-    const char *what)
+static void check_ext(unsigned flags, const char *sender, const char *name, const char *content, const char *want,
+		      int64_t size, const char *what)
 {
-	struct push p = { .flags = flags, .sender = sender, .rcpt = "u@good.test", .content = content, .full_name = name };
+	struct push p = {
+	    .flags = flags, .sender = sender, .rcpt = "u@good.test", .content = content, .full_name = name};
 	char *at, *end;
 
 	push(&p);
@@ -265,41 +272,60 @@ static void test_content(void)
 	check(0, "Subject: x\n\n", RECEIVED "Subject: x\r\n\r\n", R + 12 + 2, "empty body");
 	check(0, "body\n", RECEIVED "\r\nbody\r\n", R + 2 + 6, "no header");
 	check(0, "Subject: x\nbody", RECEIVED "Subject: x\r\n\r\nbody\r\n", 0, "no last line end");
-	check(0, "From a b\n>From c\nSubject: x\n\nFrom d\n", RECEIVED "X-Mailbox-Line: From a b\r\nX-Mailbox-Line: >From c\r\n"
-	    "Subject: x\r\n\r\nFrom d\r\n", 0, "From_ lines");
+	check(0, "From a b\n>From c\nSubject: x\n\nFrom d\n",
+	      RECEIVED "X-Mailbox-Line: From a b\r\nX-Mailbox-Line: >From c\r\n"
+		       "Subject: x\r\n\r\nFrom d\r\n",
+	      0, "From_ lines");
 	check(0, "\tx\nSubject: x\n", RECEIVED "\r\n\tx\r\nSubject: x\r\n", 0, "leading white space");
-	check(0, "Bcc: x\nReturn-Path: <y>\nContent-Length: 4\nResent-Bcc: z\nTo: a\n\n", RECEIVED "To: a\r\n\r\n", 0, "dropped headers");
+	check(0, "Bcc: x\nReturn-Path: <y>\nContent-Length: 4\nResent-Bcc: z\nTo: a\n\n", RECEIVED "To: a\r\n\r\n", 0,
+	      "dropped headers");
 	check(0, "Content-Type: multipart/mixed; boundary=b\n\n--b\nBcc: x\nTo : a\n\tb\n\ntext\n--b--\n",
-	    RECEIVED "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nBcc: x\r\nTo: a\r\n\tb\r\n\r\ntext\r\n--b--\r\n",
-	    0, "headers of parts");
+	      RECEIVED
+	      "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nBcc: x\r\nTo: a\r\n\tb\r\n\r\ntext\r\n--b--\r\n",
+	      0, "headers of parts");
 	check(0, "Subject: a\rb\n\nx\ry\n", RECEIVED "Subject: a b\r\n\r\nx y\r\n", 0, "a lone CR");
 	load("cleanup_replace_stray_cr_lf = no\n");
-	check(0, "Subject: a\rb\n\nx\ry\n", RECEIVED "Subject: a\rb\r\n\r\nx\ry\r\n", 0, "a lone CR that is left alone");
+	check(0, "Subject: a\rb\n\nx\ry\n", RECEIVED "Subject: a\rb\r\n\r\nx\ry\r\n", 0,
+	      "a lone CR that is left alone");
 	load("message_drop_headers = x-drop, to\nheader_size_limit = 100\n");
 	check(0, "X-Drop: x\nBcc: y\nTo: z\n\n", RECEIVED "Bcc: y\r\n\r\n", 0, "message_drop_headers");
-	check(0, "Subject: 0123456789012345678901234567890123456789\n\t0123456789012345678901234567890123456789\n\tcut off here\nX: y\n\n",
-	    RECEIVED "Subject: 0123456789012345678901234567890123456789\r\n\t0123456789012345678901234567890123456789\r\nX: y\r\n\r\n", 0,
-	    "a long header loses its end");
+	check(0,
+	      "Subject: 0123456789012345678901234567890123456789\n\t0123456789012345678901234567890123456789\n\tcut "
+	      "off here\nX: y\n\n",
+	      RECEIVED
+	      "Subject: 0123456789012345678901234567890123456789\r\n\t0123456789012345678901234567890123456789\r\nX: "
+	      "y\r\n\r\n",
+	      0, "a long header loses its end");
 	load("message_strip_characters = \\0xyz\\101\n");
-	check(0, "Subject: AxB\n\nxyzzy\n", "Received: from \r\n\tb \r\nSubject: B\r\n\r\n\r\n", 0, "message_strip_characters");
+	check(0, "Subject: AxB\n\nxyzzy\n", "Received: from \r\n\tb \r\nSubject: B\r\n\r\n\r\n", 0,
+	      "message_strip_characters");
 }
 
 static void test_missing(void)
 {
 	load("append_dot_mydomain = yes\n");
-	check(CLEANUP_LOCAL_CONTEXT, "Subject: x\nTo: a, f@g\n\n", RECEIVED "Subject: x\r\nTo: a@example.com, f@g.example.com\r\nMessage-Id\r\n"
-	    "Date\r\nFrom: s@good.test\r\n\r\n", 0, "local context");
-	check(CLEANUP_LOCAL_CONTEXT, "From: a@b.c\nDate: z\nMessage-Id: <x>\n\n", RECEIVED "From: a@b.c\r\nDate: z\r\nMessage-Id: <x>\r\n\r\n", 0,
-	    "nothing missing");
-	check(CLEANUP_LOCAL_CONTEXT, "From: a@b.c\nResent-To: q\n\n", RECEIVED "From: a@b.c\r\nResent-To: q@example.com\r\n"
-	    "Resent-Message-Id\r\nResent-Date\r\nResent-From: s@good.test\r\n\r\n", 0, "resent");
-	check_ext(CLEANUP_LOCAL_CONTEXT, "", NULL, "Date: z\nMessage-Id: <x>\n\n", RECEIVED "Date: z\r\nMessage-Id: <x>\r\nFrom: MAILER-DAEMON\r\n\r\n",
-	    0, "null sender");
+	check(CLEANUP_LOCAL_CONTEXT, "Subject: x\nTo: a, f@g\n\n",
+	      RECEIVED "Subject: x\r\nTo: a@example.com, f@g.example.com\r\nMessage-Id\r\n"
+		       "Date\r\nFrom: s@good.test\r\n\r\n",
+	      0, "local context");
+	check(CLEANUP_LOCAL_CONTEXT, "From: a@b.c\nDate: z\nMessage-Id: <x>\n\n",
+	      RECEIVED "From: a@b.c\r\nDate: z\r\nMessage-Id: <x>\r\n\r\n", 0, "nothing missing");
+	check(CLEANUP_LOCAL_CONTEXT, "From: a@b.c\nResent-To: q\n\n",
+	      RECEIVED "From: a@b.c\r\nResent-To: q@example.com\r\n"
+		       "Resent-Message-Id\r\nResent-Date\r\nResent-From: s@good.test\r\n\r\n",
+	      0, "resent");
+	check_ext(CLEANUP_LOCAL_CONTEXT, "", NULL, "Date: z\nMessage-Id: <x>\n\n",
+		  RECEIVED "Date: z\r\nMessage-Id: <x>\r\nFrom: MAILER-DAEMON\r\n\r\n", 0, "null sender");
 	check_ext(CLEANUP_LOCAL_CONTEXT, "a b", "Joe Q. \"X\" User", "Date: z\nMessage-Id: <x>\n\n",
-	    RECEIVED "Date: z\r\nMessage-Id: <x>\r\nFrom: \"Joe Q. \\\"X\\\" User\" <\"a b\"@example.com>\r\n\r\n", 0, "full name");
-	load("header_from_format = obsolete\nalways_add_missing_headers = yes\nundisclosed_recipients_header = To: undisclosed-recipients:;\n");
-	check_ext(0, "a", "Joe User", "Date: z\nMessage-Id: <x>\n\n", RECEIVED "Date: z\r\nMessage-Id: <x>\r\nFrom: a@example.com (Joe User)\r\n"
-	    "To: undisclosed-recipients:;\r\n\r\n", 0, "obsolete form, undisclosed recipients");
+		  RECEIVED
+		  "Date: z\r\nMessage-Id: <x>\r\nFrom: \"Joe Q. \\\"X\\\" User\" <\"a b\"@example.com>\r\n\r\n",
+		  0, "full name");
+	load("header_from_format = obsolete\nalways_add_missing_headers = yes\nundisclosed_recipients_header = To: "
+	     "undisclosed-recipients:;\n");
+	check_ext(0, "a", "Joe User", "Date: z\nMessage-Id: <x>\n\n",
+		  RECEIVED "Date: z\r\nMessage-Id: <x>\r\nFrom: a@example.com (Joe User)\r\n"
+			   "To: undisclosed-recipients:;\r\n\r\n",
+		  0, "obsolete form, undisclosed recipients");
 }
 
 static void refused(unsigned flags, const char *content, const char *want, const char *what)
@@ -314,13 +340,19 @@ static void refused(unsigned flags, const char *content, const char *want, const
 
 static void test_refusals(void)
 {
-	load("hopcount_limit = 3\nmessage_size_limit = 100\nmessage_reject_characters = Q\nstrict_7bit_headers = yes\n");
+	load(
+	    "hopcount_limit = 3\nmessage_size_limit = 100\nmessage_reject_characters = Q\nstrict_7bit_headers = yes\n");
 	refused(0, "Received: a\nReceived: b\n\n", "554 5.4.0 Error: too many hops", "hops");
-	refused(0, "Subject: 01234567890123456789012345678901234567890123456789\n\n01234567890123456789012345678901234567890123456789\n",
-	    "552 5.3.4 Error: message file too big", "size");
+	refused(0,
+		"Subject: "
+		"01234567890123456789012345678901234567890123456789\n\n012345678901234567890123456789012345678901234567"
+		"89\n",
+		"552 5.3.4 Error: message file too big", "size");
 	refused(0, "Subject: x\n\nQ\n", "550 5.7.1 disallowed character", "character");
-	refused(0, "Subject: \xc3\xa9\n\nx\n", "550 5.6.0 improper use of 8-bit data in message header", "8-bit header");
-	check(CLEANUP_INTERNAL, "Subject: \xc3\xa9\n\nQ\n", RECEIVED "Subject: \xc3\xa9\r\n\r\nQ\r\n", 0, "our own notices are not inspected");
+	refused(0, "Subject: \xc3\xa9\n\nx\n", "550 5.6.0 improper use of 8-bit data in message header",
+		"8-bit header");
+	check(CLEANUP_INTERNAL, "Subject: \xc3\xa9\n\nQ\n", RECEIVED "Subject: \xc3\xa9\r\n\r\nQ\r\n", 0,
+	      "our own notices are not inspected");
 }
 
 static void test_rcpts(void)
@@ -342,7 +374,8 @@ static void test_rcpts(void)
 	push(&p);
 	is_int(p.msg->nrcpt, 1, "compared by address only");
 	release(&p);
-	p = (struct push){ .sender = "s", .rcpt = "a1 a2 a3 a4 a5 a6 a7 a8 a9 a10 a11 a12 a13 a14 A3 a15 a14", .content = "\n" };
+	p = (struct push){
+	    .sender = "s", .rcpt = "a1 a2 a3 a4 a5 a6 a7 a8 a9 a10 a11 a12 a13 a14 A3 a15 a14", .content = "\n"};
 	push(&p);
 	is_int(p.msg->nrcpt, 15, "many recipients");
 	release(&p);
@@ -353,17 +386,23 @@ static void test_waiting(void)
 {
 	static const char *const tables[] = { "inline:{ { old@x.test = new@x.test } { s@good.test = new@x.test } "
 	    "{ alias@x.test = one@x.test, two@x.test } }", "later:x" };
-	static const char content[] = "From: old@x.test\nSubject: x\nTo: old@x.test, a@b.c\nX-Y: z\nReceived: q\nDate: z\n\nbody\n";
-	static const char want[] = RECEIVED "From: new@x.test\r\nSubject: x\r\nTo: new@x.test, a@b.c\r\nX-Y: z\r\nReceived: q\r\n"
-	    "Date: z\r\nMessage-Id\r\n\r\nbody\r\n";
+	static const char content[] =
+	    "From: old@x.test\nSubject: x\nTo: old@x.test, a@b.c\nX-Y: z\nReceived: q\nDate: z\n\nbody\n";
+	static const char want[] =
+	    RECEIVED "From: new@x.test\r\nSubject: x\r\nTo: new@x.test, a@b.c\r\nX-Y: z\r\nReceived: q\r\n"
+		     "Date: z\r\nMessage-Id\r\n\r\nbody\r\n";
 
 	for (size_t i = 0; i < NELEM(tables); i++) {
-		struct push p = { .flags = CLEANUP_LOCAL_CONTEXT, .sender = "s@good.test", .rcpt = "alias@x.test old@x.test u@good.test",
-		    .content = content };
+		struct push p = {.flags = CLEANUP_LOCAL_CONTEXT,
+				 .sender = "s@good.test",
+				 .rcpt = "alias@x.test old@x.test u@good.test",
+				 .content = content};
 		char text[512], *at, *end;
 
-		snprintf(text, sizeof(text), "canonical_maps = %s\nvirtual_alias_maps = %s\ncanonical_classes = envelope_sender, header_sender, header_recipient\n",
-		    tables[i], tables[i]);
+		snprintf(text, sizeof(text),
+			 "canonical_maps = %s\nvirtual_alias_maps = %s\ncanonical_classes = envelope_sender, "
+			 "header_sender, header_recipient\n",
+			 tables[i], tables[i]);
 		load(text);
 		push(&p);
 		is_int(p.result, CLEANUP_QUEUED, "queued");
@@ -374,8 +413,9 @@ static void test_waiting(void)
 		is_str(p.text.p, want, "content");
 		release(&p);
 	}
-	check(CLEANUP_LOCAL_CONTEXT, "Subject: x\n\n", RECEIVED "Subject: x\r\nMessage-Id\r\nDate\r\nFrom: new@x.test\r\n\r\n", 0,
-	    "From: of a sender that was not known yet");
+	check(CLEANUP_LOCAL_CONTEXT, "Subject: x\n\n",
+	      RECEIVED "Subject: x\r\nMessage-Id\r\nDate\r\nFrom: new@x.test\r\n\r\n", 0,
+	      "From: of a sender that was not known yet");
 }
 
 static void test_large(void)

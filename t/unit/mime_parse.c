@@ -82,20 +82,25 @@ static void test_downgrade(void)
 	check(QP, CTE "8bit\n\n"
 	    "wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww \n", CTE "quoted-printable\n\n"
 	    "wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww=\nw=20\n", "", "soft break");
-	check(QP, "Content-Type: multipart/mixed; boundary=\"bb\"\n" CTE "8bit\n\npre \xc3\xa9\n--bb\n"
-	    CTE "8bit\n\npart \xc3\xa9\n--bb\nContent-Type: message/rfc822\n" CTE "8bit\n\nSubject: in\n" CTE "8bit\n"
-	    "To: (x) a\n\n\xc3\xa9\n--bb\nContent-Type: message/partial\n" CTE "8bit\n\n\xc3\xa9\n--bb--\n\xc3\xa9\n--bb\nx\n",
-	    "Content-Type: multipart/mixed; boundary=\"bb\"\n" CTE "7bit\n\npre \xc3\xa9\n--bb\n"
-	    CTE "quoted-printable\n\npart =C3=A9\n--bb\nContent-Type: message/rfc822\n" CTE "7bit\n\nSubject: in\n"
-	    "To: (x) a\n" CTE "quoted-printable\n\n=C3=A9\n--bb\nContent-Type: message/partial\n" CTE "7bit\n\n=C3=A9\n"
-	    "--bb--\n\xc3\xa9\n--bb\nx\n", "", "a part of each kind");
+	check(QP,
+	      "Content-Type: multipart/mixed; boundary=\"bb\"\n" CTE "8bit\n\npre \xc3\xa9\n--bb\n" CTE
+	      "8bit\n\npart \xc3\xa9\n--bb\nContent-Type: message/rfc822\n" CTE "8bit\n\nSubject: in\n" CTE "8bit\n"
+	      "To: (x) a\n\n\xc3\xa9\n--bb\nContent-Type: message/partial\n" CTE
+	      "8bit\n\n\xc3\xa9\n--bb--\n\xc3\xa9\n--bb\nx\n",
+	      "Content-Type: multipart/mixed; boundary=\"bb\"\n" CTE "7bit\n\npre \xc3\xa9\n--bb\n" CTE
+	      "quoted-printable\n\npart =C3=A9\n--bb\nContent-Type: message/rfc822\n" CTE "7bit\n\nSubject: in\n"
+	      "To: (x) a\n" CTE "quoted-printable\n\n=C3=A9\n--bb\nContent-Type: message/partial\n" CTE
+	      "7bit\n\n=C3=A9\n"
+	      "--bb--\n\xc3\xa9\n--bb\nx\n",
+	      "", "a part of each kind");
 	check(QP, "content-type: MULTIPART/Mixed; charset=x; BOUNDARY = \"a b\" (c); boundary=zz\n\n--a bxx\n"
 	    CTE "8bit\n\n\xc3\xa9\n--zz\n" CTE "8bit\n\n\xc3\xa9\n",
 	    "content-type: MULTIPART/Mixed; charset=x; BOUNDARY = \"a b\" (c); boundary=zz\n\n--a bxx\n"
 	    CTE "quoted-printable\n\n=C3=A9\n--zz\n" CTE "8bit\n\n=C3=A9\n", "", "two boundaries");
 	check(QP, "Content-Type: multipart/digest; boundary=a\n\n--a\n\nSubject: in\n" CTE "8bit\n\n\xc3\xa9\n--a--\n",
-	    "Content-Type: multipart/digest; boundary=a\n\n--a\n\nSubject: in\n" CTE "quoted-printable\n\n=C3=A9\n--a--\n", "",
-	    "digest");
+	      "Content-Type: multipart/digest; boundary=a\n\n--a\n\nSubject: in\n" CTE
+	      "quoted-printable\n\n=C3=A9\n--a--\n",
+	      "", "digest");
 	check(MIME_DOWNGRADE, CTE "8bit\n\n\xc3\xa9\n", CTE "8bit\n\n\xc3\xa9\n", "", "no parsing, no conversion");
 }
 
@@ -111,8 +116,12 @@ static void test_structure(void)
 
 static void test_errors(void)
 {
-	enum { ALL = MIME_PARSE | MIME_REPORT_8BIT_HEADER | MIME_REPORT_8BIT_BODY | MIME_REPORT_ENCODING | MIME_REPORT_NESTING };
-	static const char nested[] = "Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: multipart/mixed; boundary=b\n\n"
+	enum {
+		ALL = MIME_PARSE | MIME_REPORT_8BIT_HEADER | MIME_REPORT_8BIT_BODY | MIME_REPORT_ENCODING |
+		      MIME_REPORT_NESTING
+	};
+	static const char nested[] =
+	    "Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: multipart/mixed; boundary=b\n\n"
 	    "--b\nContent-Type: multipart/mixed; boundary=c\n\n--c\nContent-Type: multipart/mixed; boundary=d\n\n"
 	    "--d\nContent-Type: multipart/mixed; boundary=e\n\n--e\nContent-Type: multipart/mixed; boundary=f\n\nx\n";
 	struct seen s = { 0 };
@@ -121,13 +130,18 @@ static void test_errors(void)
 	check(ALL, "Subject: \xc3\xa9\n\nbody \xc3\xa9\n", "Subject: \xc3\xa9\n\nbody \xc3\xa9\n",
 	    "improper use of 8-bit data in message header: Subject: \xc3\xa9\n"
 	    "improper use of 8-bit data in message body: body \xc3\xa9\n", "8-bit bytes");
-	check(ALL, nested, nested, "MIME nesting exceeds safety limit: Content-Type: multipart/mixed; boundary=f\n", "nesting");
+	check(ALL, nested, nested, "MIME nesting exceeds safety limit: Content-Type: multipart/mixed; boundary=f\n",
+	      "nesting");
 	check(ALL, "Content-Type: message/rfc822\n" CTE "base64\n\nSubject: x\n\nx\n",
 	    "Content-Type: message/rfc822\n" CTE "base64\n\nSubject: x\n\nx\n",
 	    "invalid message/* or multipart/* encoding domain: base64\n", "encoding");
-	run(&small, "Subject: 0123456789012345678901234567890123456789\n 0123456789012345678901234567890123456789012345678901234567890\n"
-	    " dropped\nX: y\n\n", 0, &s);
-	ok(strstr(s.out.p, "dropped") == NULL && strstr(s.out.p, "567890\nX: y\n\n") != NULL, "long header loses its last lines");
+	run(&small,
+	    "Subject: 0123456789012345678901234567890123456789\n "
+	    "0123456789012345678901234567890123456789012345678901234567890\n"
+	    " dropped\nX: y\n\n",
+	    0, &s);
+	ok(strstr(s.out.p, "dropped") == NULL && strstr(s.out.p, "567890\nX: y\n\n") != NULL,
+	   "long header loses its last lines");
 	buf_release(&s.out);
 	buf_release(&s.errors);
 }
@@ -137,9 +151,14 @@ static void test_pieces(void)
 	const struct mime_config c = { QP, 102400, 3, 2048 };
 	struct seen s = { 0 };
 
-	run(&c, "Subject: a long subject that comes in pieces\nContent-Transfer-Encoding: 8bit\n\na long \xc3\xa9 line in pieces \n", 30, &s);
-	is_str(s.out.p, "Subject: a long subject that comes in pieces\n" CTE "quoted-printable\n\na long =C3=A9 line in pieces=20\n",
-	    "lines in pieces");
+	run(&c,
+	    "Subject: a long subject that comes in pieces\nContent-Transfer-Encoding: 8bit\n\na long \xc3\xa9 line in "
+	    "pieces \n",
+	    30, &s);
+	is_str(s.out.p,
+	       "Subject: a long subject that comes in pieces\n" CTE
+	       "quoted-printable\n\na long =C3=A9 line in pieces=20\n",
+	       "lines in pieces");
 	buf_release(&s.out);
 	buf_release(&s.errors);
 }

@@ -24,9 +24,12 @@ static void load(const char *extra)
 
 	snprintf(path, sizeof(path), "%s/main.cf", dir);
 	f = fopen(path, "w");
-	fprintf(f, "compatibility_level = 3.6\nmyhostname = mx.example.com\nmydomain = example.com\nmyorigin = $mydomain\n"
-	    "mydestination = $mydomain, other.example\ninet_interfaces = 127.0.0.1\nmaillog_file = /dev/null\nqueue_directory = %s\n"
-	    "data_directory = %s\nrecipient_delimiter = +\n%s", dir, dir, extra);
+	fprintf(f,
+		"compatibility_level = 3.6\nmyhostname = mx.example.com\nmydomain = example.com\nmyorigin = $mydomain\n"
+		"mydestination = $mydomain, other.example\ninet_interfaces = 127.0.0.1\nmaillog_file = "
+		"/dev/null\nqueue_directory = %s\n"
+		"data_directory = %s\nrecipient_delimiter = +\n%s",
+		dir, dir, extra);
 	fclose(f);
 	if (g != NULL)
 		generation_unref(&g);
@@ -63,10 +66,12 @@ static void expand(bool rcpt, unsigned flags, const char *addr, const char *want
 
 static void test_virtual(void)
 {
-	load("virtual_alias_maps = inline:{ { a@x.test = b@x.test, c } { b@x.test = d@y.test } { self@x.test = self@x.test, d@y.test }"
-	    " { @all.test = catch@y.test } { @same.test = @y.test } { loop1@x.test = loop2@x.test } { loop2@x.test = loop1@x.test }"
-	    " { user = u2@z.test } { grp@x.test = \"q r\"@y.test, Name <n@y.test> } }\n"
-	    "virtual_alias_recursion_limit = 50\n");
+	load("virtual_alias_maps = inline:{ { a@x.test = b@x.test, c } { b@x.test = d@y.test } { self@x.test = "
+	     "self@x.test, d@y.test }"
+	     " { @all.test = catch@y.test } { @same.test = @y.test } { loop1@x.test = loop2@x.test } { loop2@x.test = "
+	     "loop1@x.test }"
+	     " { user = u2@z.test } { grp@x.test = \"q r\"@y.test, Name <n@y.test> } }\n"
+	     "virtual_alias_recursion_limit = 50\n");
 	expand(true, 0, "a@x.test", "d@y.test c@example.com");
 	expand(true, 0, "A@X.TEST", "d@y.test c@example.com");
 	expand(true, 0, "a+ext@x.test", "d+ext@y.test c+ext@example.com");
@@ -111,7 +116,8 @@ static void test_quoted(void)
 static void test_canonical(void)
 {
 	load("canonical_maps = inline:{ old@x.test=mid@x.test, mid@x.test=new@x.test, r@x.test=rcanon@x.test }\n"
-	    "sender_canonical_maps = inline:{ s@x.test=old@x.test }\nrecipient_canonical_maps = inline:{ @gone.test=@x.test }\n");
+	     "sender_canonical_maps = inline:{ s@x.test=old@x.test }\nrecipient_canonical_maps = inline:{ "
+	     "@gone.test=@x.test }\n");
 	expand(false, 0, "old@x.test", "new@x.test");
 	expand(false, 0, "s@x.test", "new@x.test");
 	expand(true, 0, "s@x.test", "s@x.test");
@@ -124,8 +130,9 @@ static void test_canonical(void)
 
 static void test_masquerade(void)
 {
-	load("masquerade_domains = !keep.m.test m.test\nmasquerade_exceptions = root\nmasquerade_classes = envelope_sender, "
-	    "envelope_recipient\n");
+	load("masquerade_domains = !keep.m.test m.test\nmasquerade_exceptions = root\nmasquerade_classes = "
+	     "envelope_sender, "
+	     "envelope_recipient\n");
 	expand(false, 0, "u@host.m.test", "u@m.test");
 	expand(false, 0, "u@a.b.M.TEST", "u@M.TEST");
 	expand(false, 0, "u@m.test", "u@m.test");
@@ -161,9 +168,12 @@ static void header(bool senders, const char *in, const char *want)
 
 static void test_headers(void)
 {
-	load("canonical_maps = inline:{ old@good.test=mid@good.test, mid@good.test=new@good.test, r@good.test=rcanon@good.test }\n"
-	    "sender_canonical_maps = inline:{ s@good.test=old@good.test }\nrecipient_canonical_maps = inline:{ @gone.test=@good.test }\n"
-	    "masquerade_domains=good.test\nmasquerade_classes=envelope_sender,header_sender\nmasquerade_exceptions=root\n");
+	load("canonical_maps = inline:{ old@good.test=mid@good.test, mid@good.test=new@good.test, "
+	     "r@good.test=rcanon@good.test }\n"
+	     "sender_canonical_maps = inline:{ s@good.test=old@good.test }\nrecipient_canonical_maps = inline:{ "
+	     "@gone.test=@good.test }\n"
+	     "masquerade_domains=good.test\nmasquerade_classes=envelope_sender,header_sender\nmasquerade_exceptions="
+	     "root\n");
 	header(true, "From: old@good.test", "From: new@good.test");
 	header(false, "To: old@good.test, s@good.test, x@gone.test, (c) r@good.test",
 	    "To: new@good.test, s@good.test, x@good.test, rcanon@good.test (c)");

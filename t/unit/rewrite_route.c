@@ -14,8 +14,10 @@
 static struct generation *g;
 static char dir[] = "/tmp/rewrite-XXXXXX";
 
-static const char base[] = "compatibility_level = 3.6\nmyhostname = mx.example.com\nmydomain = example.com\nmyorigin = $mydomain\n"
-    "mydestination = $myhostname, localhost.$mydomain, localhost, $mydomain\ninet_interfaces = 127.0.0.1\nproxy_interfaces = 192.0.2.1, [::1]\n"
+static const char base[] =
+    "compatibility_level = 3.6\nmyhostname = mx.example.com\nmydomain = example.com\nmyorigin = $mydomain\n"
+    "mydestination = $myhostname, localhost.$mydomain, localhost, $mydomain\ninet_interfaces = "
+    "127.0.0.1\nproxy_interfaces = 192.0.2.1, [::1]\n"
     "maillog_file = /dev/null\n";
 
 static void load(const char *extra)
@@ -51,11 +53,23 @@ static void standard(const char *in, const char *want)
 static void test_standard(void)
 {
 	static const char *const t[][2] = {
-		{ "a", "a@example.com" }, { "a@b", "a@b.example.com" }, { "a@b.c", "a@b.c" }, { "a@b.c.", "a@b.c" }, { "", "" },
-		{ "a%b", "a@b.example.com" }, { "c!d", "d@c.example.com" }, { "e!f!g", "f!g@e.example.com" },
-		{ "a%b%c", "a%b@c.example.com" }, { "@", "@" }, { "@b", "@b.example.com" }, { "a@b..", "a@b.." }, { "a@", "a@" },
-		{ "a@[1.2.3.4]", "a@[1.2.3.4]" }, { "a b", "a b@example.com" }, { "a@b@c", "a@b@c.example.com" },
-		{ "a:b", "a:b@example.com" },
+	    {"a", "a@example.com"},
+	    {"a@b", "a@b.example.com"},
+	    {"a@b.c", "a@b.c"},
+	    {"a@b.c.", "a@b.c"},
+	    {"", ""},
+	    {"a%b", "a@b.example.com"},
+	    {"c!d", "d@c.example.com"},
+	    {"e!f!g", "f!g@e.example.com"},
+	    {"a%b%c", "a%b@c.example.com"},
+	    {"@", "@"},
+	    {"@b", "@b.example.com"},
+	    {"a@b..", "a@b.."},
+	    {"a@", "a@"},
+	    {"a@[1.2.3.4]", "a@[1.2.3.4]"},
+	    {"a b", "a b@example.com"},
+	    {"a@b@c", "a@b@c.example.com"},
+	    {"a:b", "a:b@example.com"},
 	};
 
 	load("append_dot_mydomain = yes\n");
@@ -81,30 +95,40 @@ static void header(enum rewrite_context c, const char *in, const char *want)
 static void test_headers(void)
 {
 	static const char *const t[][2] = {
-		{ "To: (one) a (two), b", "To: a@example.com (one) (two), b@example.com" },
-		{ "To: John Doe <a>, b, \"c d\"@e , f@g", "To: John Doe <a@example.com>, b@example.com, \"c d\"@e.example.com,\n"
-		    "\tf@g.example.com" },
-		{ "To: a b@c d", "To: a@example.com, b@c.example.com, d@example.com" },
-		{ "To: grp: a, b;, c", "To: grp: a@example.com, b@example.com;, c@example.com" },
-		{ "To: undisclosed-recipients:;", NULL },
-		{ "To: <@r:a@b>", "To: <a@b.example.com>" },
-		{ "To: a%b, c!d, e!f!g, a%b%c", "To: a@b.example.com, d@c.example.com, f!g@e.example.com,\n\ta%b@c.example.com" },
-		{ "To: a@, @, @b, a@b.", "To: a@, \"\", \"\"@b.example.com, a@b" },
-		{ "To: a@b.., a.b@c, a@[1.2.3.4], a@[x y]", "To: a@b.., a.b@c.example.com, a@[1.2.3.4], a@[x y]" },
-		{ "To: a, b, c, d, e, f, g, h", "To: a@example.com, b@example.com, c@example.com, d@example.com,\n"
-		    "\te@example.com, f@example.com, g@example.com, h@example.com" },
-		{ "To: Johnny B. Goode <a>", "To: Johnny B.Goode <a@example.com>" },
-		{ "To: a;b", "To: a@example.com;, b@example.com" }, { "To: a:b", "To: \"a:b\"@example.com" },
-		{ "To: <a@b", "To: \"<a\"@b.example.com" }, { "To: a@b>", "To: a@b.example.com>" },
-		{ "To: |cmd, \"|cmd x\"", "To: |cmd@example.com, \"|cmd x\"@example.com" },
-		{ "To: a\\ b, c\\@d", "To: \"a b\"@example.com, \"c@d\"@example.com" },
-		{ "To: \"a@b\", \"a%b\", \"a!b\"", "To: \"a@b\"@example.com, a%b@example.com, a!b@example.com" },
-		{ "To: ,,a,,", "To: , , a@example.com, , " }, { "FROM:a", "FROM: a@example.com" },
-		{ "To: \"a\" (b), <c>(d) e", "To: a@example.com (b), <c@example.com>, e@example.com (d)" },
-		{ "To: a.b.c <x>, (only comment)", "To: a.b.c <x@example.com>, (only comment)" },
-		{ "To: <a b>", "To: <ab@example.com>" }, { "To: <\"a\" b>", "To: <\"a b\"@example.com>" },
-		{ "To: a@(x)b.c", NULL }, { "To: (x", NULL }, { "To: [x", "To: \"[x]\"@example.com" }, { "To:", NULL },
-		{ "To: x\\", "To: x@example.com" }, { "Cc: x@y.z, (c) z@y.x", NULL },
+	    {"To: (one) a (two), b", "To: a@example.com (one) (two), b@example.com"},
+	    {"To: John Doe <a>, b, \"c d\"@e , f@g",
+	     "To: John Doe <a@example.com>, b@example.com, \"c d\"@e.example.com,\n"
+	     "\tf@g.example.com"},
+	    {"To: a b@c d", "To: a@example.com, b@c.example.com, d@example.com"},
+	    {"To: grp: a, b;, c", "To: grp: a@example.com, b@example.com;, c@example.com"},
+	    {"To: undisclosed-recipients:;", NULL},
+	    {"To: <@r:a@b>", "To: <a@b.example.com>"},
+	    {"To: a%b, c!d, e!f!g, a%b%c",
+	     "To: a@b.example.com, d@c.example.com, f!g@e.example.com,\n\ta%b@c.example.com"},
+	    {"To: a@, @, @b, a@b.", "To: a@, \"\", \"\"@b.example.com, a@b"},
+	    {"To: a@b.., a.b@c, a@[1.2.3.4], a@[x y]", "To: a@b.., a.b@c.example.com, a@[1.2.3.4], a@[x y]"},
+	    {"To: a, b, c, d, e, f, g, h", "To: a@example.com, b@example.com, c@example.com, d@example.com,\n"
+					   "\te@example.com, f@example.com, g@example.com, h@example.com"},
+	    {"To: Johnny B. Goode <a>", "To: Johnny B.Goode <a@example.com>"},
+	    {"To: a;b", "To: a@example.com;, b@example.com"},
+	    {"To: a:b", "To: \"a:b\"@example.com"},
+	    {"To: <a@b", "To: \"<a\"@b.example.com"},
+	    {"To: a@b>", "To: a@b.example.com>"},
+	    {"To: |cmd, \"|cmd x\"", "To: |cmd@example.com, \"|cmd x\"@example.com"},
+	    {"To: a\\ b, c\\@d", "To: \"a b\"@example.com, \"c@d\"@example.com"},
+	    {"To: \"a@b\", \"a%b\", \"a!b\"", "To: \"a@b\"@example.com, a%b@example.com, a!b@example.com"},
+	    {"To: ,,a,,", "To: , , a@example.com, , "},
+	    {"FROM:a", "FROM: a@example.com"},
+	    {"To: \"a\" (b), <c>(d) e", "To: a@example.com (b), <c@example.com>, e@example.com (d)"},
+	    {"To: a.b.c <x>, (only comment)", "To: a.b.c <x@example.com>, (only comment)"},
+	    {"To: <a b>", "To: <ab@example.com>"},
+	    {"To: <\"a\" b>", "To: <\"a b\"@example.com>"},
+	    {"To: a@(x)b.c", NULL},
+	    {"To: (x", NULL},
+	    {"To: [x", "To: \"[x]\"@example.com"},
+	    {"To:", NULL},
+	    {"To: x\\", "To: x@example.com"},
+	    {"Cc: x@y.z, (c) z@y.x", NULL},
 	};
 
 	load("append_dot_mydomain = yes\n");
@@ -130,9 +154,12 @@ static void route(const char *sender, const char *rcpt, const char *want)
 
 		resolve_start(&op, &task, g, sender, rcpt);
 		ASSERT(resolve_poll(&op) == REWRITE_OK);
-		snprintf(got, sizeof(got), "%s:%s %s %u%s", buf_str(&op.transport), buf_str(&op.nexthop), buf_str(&op.recipient),
-		    op.class_, op.flags & RESOLVE_ERROR ? " bad" : op.flags & RESOLVE_FAIL ? " fail" :
-		    op.flags & RESOLVE_ROUTED ? " routed" : "");
+		snprintf(got, sizeof(got), "%s:%s %s %u%s", buf_str(&op.transport), buf_str(&op.nexthop),
+			 buf_str(&op.recipient), op.class_,
+			 op.flags & RESOLVE_ERROR    ? " bad"
+			 : op.flags & RESOLVE_FAIL   ? " fail"
+			 : op.flags & RESOLVE_ROUTED ? " routed"
+						     : "");
 		is_str(got, want, "%s from %s", rcpt, sender);
 		resolve_end(&op);
 	}
@@ -176,11 +203,13 @@ static void test_routes(void)
 
 static void test_tables(void)
 {
-	load("transport_maps = inline:{ { one.test = smtp:[a]:26 } { .one.test = :b } { u@two.test = lmtp:unix:x } { three.test = slow: }"
-	    " { four.test = : } { five.test = error: } { six.test = error:mail is not for six } { v@two.test = retry } { * = smtp:star } }\n"
-	    "recipient_delimiter = +\nrelocated_maps = inline:{ old@one.test=new@one.test }\n"
-	    "sender_dependent_relayhost_maps = inline:{ @s.test=[hub.s.test], t@s.test=DUNNO }\nrelayhost = [hub]\n"
-	    "sender_dependent_default_transport_maps = inline:{ t@s.test=special }\n");
+	load("transport_maps = inline:{ { one.test = smtp:[a]:26 } { .one.test = :b } { u@two.test = lmtp:unix:x } { "
+	     "three.test = slow: }"
+	     " { four.test = : } { five.test = error: } { six.test = error:mail is not for six } { v@two.test = retry "
+	     "} { * = smtp:star } }\n"
+	     "recipient_delimiter = +\nrelocated_maps = inline:{ old@one.test=new@one.test }\n"
+	     "sender_dependent_relayhost_maps = inline:{ @s.test=[hub.s.test], t@s.test=DUNNO }\nrelayhost = [hub]\n"
+	     "sender_dependent_default_transport_maps = inline:{ t@s.test=special }\n");
 	route("", "a@one.test", "smtp:[a]:26 a@one.test 16");
 	route("", "a@x.one.test", "smtp:b a@x.one.test 16");
 	route("", "u+ext@two.test", "lmtp:unix:x u+ext@two.test 16");
