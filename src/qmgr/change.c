@@ -86,7 +86,7 @@ void qmgr_change_start(struct qmgr_change_op *op, struct task *task, queue_id_t 
 /* The new schedule of a message as it stands in the store. False: it is that way already. */
 static bool change_sched(struct change *c, const struct message *m, struct store_sched *s)
 {
-	int64_t now = wall_us() / 1000;
+	int64_t now = wall_us() / 1000, wait_ms;
 
 	*s = (struct store_sched){ .queue = m->queue == QUEUE_ACTIVE ? QUEUE_DEFERRED : m->queue, .due_ms = m->due_ms,
 	    .last_try_ms = m->last_try_ms, .attempts = m->attempts, .flags = m->flags };
@@ -101,7 +101,9 @@ static bool change_sched(struct change *c, const struct message *m, struct store
 			return false;
 		/* Deferred again, not tried at once: what looks at the queue now finds it there, as with Postfix. */
 		s->queue = QUEUE_DEFERRED;
-		c->due_ms = s->due_ms = MAX(s->due_ms, now + MIN(RELEASED_MS, qmgr.conf->queue_run_ms));
+		/* A command that changes the queue of a stopped server has no scheduler's configuration. */
+		wait_ms = qmgr.conf != NULL ? MIN(RELEASED_MS, qmgr.conf->queue_run_ms) : RELEASED_MS;
+		c->due_ms = s->due_ms = MAX(s->due_ms, now + wait_ms);
 		return true;
 	case QMGR_REQUEUE:
 		s->attempts = 0;
