@@ -116,6 +116,9 @@ $s->stop;
 	is($rc, 0, 'start') or diag $err;
 	like($s->client->{greeting}, qr/^220/, 'returns when listening');
 	is(($s->tool('postrider', 'stop'))[0], 0, 'stop');
+	$s->write_conf('main.cf', slurp("$s->{conf}/main.cf") . "content_filter = nowhere:[127.0.0.1]:1\n");
+	($rc, $out, $err) = run_cmd([bin('postrider'), '-c', $s->{conf}, 'check'], user => $s->{user});
+	like($err, qr/parameter content_filter: no service nowhere in master\.cf/, 'check names a transport that is not there');
 	$s->write_conf('main.cf', slurp("$s->{conf}/main.cf") . "smtpd_timeout = abc\n");
 	push @{$s->{allow}}, qr/smtpd_timeout/;
 }
