@@ -1,0 +1,90 @@
+#!/usr/bin/perl
+# The queue's commands with the server up and down: lists, deletion, holds, contents, and who may do what.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+use Postrider;
+use Postrider::Sink;
+
+my $sink = Postrider::Sink->new(down => 1);
+my $s = server(main => "relayhost = [127.0.0.1]:$sink->{port}\nfast_flush_domains = site.example\n");
+my @id;
+my $text = "From: sender\@example.net\nSubject: kept\n\nline one\n.dot\n";
+for my $n (1 .. 4) {
+	my ($id) = $s->client->send_mail(to => "k$n\@" . ($n == 4 ? 'site' : 'other') . '.example', text => $text) =~ /queued as (\S+)/;
+	push @id, $id;
+	ok($s->wait_log(qr/\Q$id\E: to=<k$n\@.*status=deferred/), "message $n is deferred");
+}
+sub states { return map { $_->{queue_id} => $_->{queue_name} } $s->queue }
+sub all_deferred { my ($n) = @_; return wait_for('deferred', 10, sub { my %q = states(); return keys %q == $n && !grep { $_ ne 'deferred' } values %q }) }
+ok(all_deferred(4), 'four deferred messages');
+
+# ---- the same with and without the server
+for my $up (1, 0) {
+	my $how = $up ? 'server up' : 'server down';
+	$s->stop unless $up;
+	my ($rc, $out, $err) = $s->tool('postqueue', '-p');
+	is($rc, 0, "$how: postqueue -p") or diag $err;
+	like($out, qr/^-Queue ID-  --Size-- ----Arrival Time---- -Sender\/Recipient-------\n/, "$how: heading");
+	for my $n (1 .. 4) {
+		my $id = $id[$n - 1];
+		like($out, qr/^$id +\d+ \w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d  sender\@example\.net\n *\(.*refused.*\)\n {41}k$n\@\w+\.example\n\n/mi, "$how: message $n");
+	}
+	like($out, qr/^-- \d+ Kbytes in 4 Requests\.$/m, "$how: the sum");
+	my ($mrc, $mout) = $s->tool('mailq');
+	is($mout, $out, "$how: mailq says the same");
+	my @q = $s->queue;
+	is(join(' ', sort map { $_->{queue_id} } @q), join(' ', sort @id), "$how: postqueue -j has all");
+	my ($one) = grep { $_->{queue_id} eq $id[0] } @q;
+	is($one->{sender}, 'sender@example.net', "$how: sender");
+	is($one->{recipients}[0]{address}, 'k1@other.example', "$how: recipient");
+	cmp_ok($one->{message_size}, '>', length $text, "$how: size");
+
+	($rc, $out, $err) = $s->tool('postcat', '-q', $id[0]);
+	is($rc, 0, "$how: postcat -q") or diag $err;
+	like($out, qr/^sender: sender\@example\.net$/m, "$how: its envelope");
+	like($out, qr/^recipient: k1\@other\.example$/m, "$how: its recipient");
+	like($out, qr/^Subject: kept\n(?:.*\n)*\nline one\n\.dot\n/m, "$how: its text");
+	($rc, $out) = $s->tool('postcat', '-bq', $id[0]);
+	like($out, qr/\A\n?line one\n\.dot\n\z/, "$how: postcat -b: the body alone");
+	($rc, $out) = $s->tool('postcat', '-hq', $id[0]);
+	like($out, qr/^Received: .*^Subject: kept\n/ms, "$how: postcat -h has the header");
+	unlike($out, qr/line one|^sender:/m, "$how: and nothing else");
+	($rc, $out) = $s->tool('postcat', '-eq', $id[0]);
+	like($out, qr/^sender: sender\@example\.net$/m, "$how: postcat -e has the envelope");
+	unlike($out, qr/Subject: kept|line one/, "$how: and nothing else");
+	($rc) = $s->tool('postcat', '-q', '0123456789AB');
+	isnt($rc, 0, "$how: postcat of a message that is not there");
+
+	is(($s->tool('postsuper', '-h', $id[1]))[0], 0, "$how: postsuper -h");
+	is({ states() }->{$id[1]}, 'hold', "$how: on hold");
+	my $held = $id[1];
+	like(($s->tool('postqueue', '-p'))[1], qr/^$held! /m, "$how: and marked");
+	($rc, undef, $err) = $s->tool('postsuper', '-H', $id[1]);
+	is($rc, 0, "$how: postsuper -H") or diag $err;
+	ok(wait_for('release', 10, sub { my %q = states(); ($q{$id[1]} // '') eq 'deferred' }), "$how: released");
+	is(($s->tool('postsuper', '-h', 'ALL'))[0], 0, "$how: -h ALL");
+	my %q = states();
+	is(scalar(grep { $_ eq 'hold' } values %q), 4, "$how: all on hold");
+	is(($s->tool('postsuper', '-H', '-', { stdin => "$id[2]\n$id[3]\n" }))[0], 0, "$how: -H - reads ids");
+	ok(wait_for('release', 10, sub { my %n = states(); join(' ', map { $n{$_} // '' } @id) eq 'hold hold deferred deferred' }), "$how: just those two");
+	is(($s->tool('postsuper', '-H', 'ALL'))[0], 0, "$how: -H ALL");
+	ok(wait_for('release', 10, sub { my %n = states(); !grep { $n{$_} ne 'deferred' } @id }), "$how: all released");
+
+	# ---- rights
+	SKIP: {
+		skip 'not root', 4 if $> != 0;
+		my ($user) = grep { defined getpwnam $_ } qw(games daemon bin);
+		($rc, $out) = $s->tool('postqueue', '-p', { user => $user }) if $up;
+		is($up ? $rc : 0, 0, "$how: another user may list");
+		($rc, undef, $err) = $s->tool('postsuper', '-d', $id[0], { user => $user });
+		isnt($rc, 0, "$how: but not delete");
+		like($err, qr/use of this command is reserved for the superuser/, "$how: and is told so");
+		is(scalar(keys %{{ states() }}), 4, "$how: nothing is lost");
+	}
+}
+
+$s->check_log;
+done_testing();
