@@ -32,7 +32,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { DESCRIPTORS_MAX = 65536 };
+enum { DESCRIPTORS_MAX = 65536, WARM_BYTES = 8 << 20 };
 
 static struct relay {
 	struct task	 task;		/* start, signals, end */
@@ -181,11 +181,17 @@ static void raise_descriptors(void)
  * giving memory back would wait for the address space's lock: fetch the one now, make the other rare. */
 static void settle_memory(void)
 {
-	char line[512];
+	char line[512], *warm[4];
 	FILE *maps = fopen("/proc/self/maps", "re");
 
 	mallopt(M_MMAP_THRESHOLD, 4 << 20);
 	mallopt(M_TRIM_THRESHOLD, 16 << 20);
+	mallopt(M_TOP_PAD, 1 << 20);
+	/* Pages of the heap touched now are not faulted in later, while another thread changes the address space. */
+	for (size_t i = 0; i < NELEM(warm); i++)
+		memset(warm[i] = xmalloc(WARM_BYTES / NELEM(warm)), 1, WARM_BYTES / NELEM(warm));
+	for (size_t i = 0; i < NELEM(warm); i++)
+		free(warm[i]);
 	if (maps == NULL)
 		return;
 	while (fgets(line, sizeof(line), maps) != NULL) {

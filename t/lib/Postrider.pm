@@ -210,7 +210,7 @@ sub stop
 	is($rc, 0, 'server stopped cleanly');
 	if ($st) {
 		for my $k (qw(blocked_switches blocked_faults slow_callbacks)) {
-			next if $k eq 'slow_callbacks' && ($ENV{POSTRIDER_SAN} || $ENV{POSTRIDER_SLOW_MACHINE});
+			next if $ENV{POSTRIDER_SAN};	# the sanitizers' allocator sleeps on locks of its own
 			is($st->{loop}{$k} // 0, 0, "loop: no $k" . ($st->{loop}{last_blocked} ? " ($st->{loop}{last_blocked})" : ''));
 		}
 	}
@@ -221,7 +221,7 @@ sub check_log
 {
 	my ($self) = @_;
 	my @bad = grep { /(?:warning|error|fatal|panic): / } split /\n/, $self->log;
-	for my $rx (@{$self->{allow}}) { @bad = grep { !/$rx/ } @bad }
+	for my $rx (@{$self->{allow}}, $ENV{POSTRIDER_SAN} ? qr/warning: loop: blocked in/ : ()) { @bad = grep { !/$rx/ } @bad }
 	is(scalar @bad, 0, 'no unexpected warning in the log') or diag(join "\n", @bad[0 .. ($#bad > 20 ? 20 : $#bad)]);
 	my $err = slurp("$self->{dir}/stderr") // '';
 	ok($err !~ /(?:AddressSanitizer|LeakSanitizer|runtime error|assertion)/i, 'no sanitizer report') or diag(substr $err, 0, 6000);
