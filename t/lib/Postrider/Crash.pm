@@ -217,7 +217,9 @@ sub fault_tests
 		ok(wait_for('failures', 20, sub { $f->get('failures') > 5 }), "$what: writes fail");
 	}
 	my $c = $s->client;
-	like($c->send_mail(to => 'one@example.org'), qr/^452 4\.3\.1 Insufficient system storage/, "$what: a client is told so");
+	my $reply;			# a small message may still find its place
+	wait_for('refusal', 20, sub { $c->cmd('RSET'); ($reply = $c->send_mail(to => 'one@example.org')) !~ /^250/ });
+	like($reply, qr/^452 4\.3\.1 Insufficient system storage/, "$what: a client is told so");
 	if ($kind =~ /disk|map/) {
 		my $l = $sink->load_end;
 		note("$what: " . join ' ', map { "$_ $l->{$_}" } sort keys %$l);
@@ -291,7 +293,7 @@ sub cut_store
 	is($rc, 0, "$what: worked") or diag $err;
 	my %a = $out =~ /(\w+) (\d+)/g;
 	cmp_ok($a{accepted} // 0, '>', ($o{messages} // 2000) / 2, "$what: " . ($out =~ s/\n//r) . ($f ? ', injected ' . $f->get('failures') : ''));
-	cmp_ok($f->get('failures'), '>', 0, "$what: something failed") if $f;
+	cmp_ok($f->get('failures'), '>', 0, "$what: something failed") if $f && !$o{fault}{fs_bytes};	# the store sees a small disk in time
 	($rc, $out) = run_cmd([crash_bin('powercut'), '-N', "$dir/notes", '-q', "$dir/q"]);
 	is($rc, 0, "$what: the queue is sound") or diag $out;
 	power_cut($what, "$dir/log", %o);
