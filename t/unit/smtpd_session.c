@@ -1,6 +1,6 @@
 /* smtpd_session.c - whole sessions: replies and messages are the same however the bytes arrive; a client may vanish at
  * any byte; limits, deadlines and the end of the server are said politely. */
-#include "smtpd_client.h"
+#include <smtpd_help.h>
 
 #include <malloc.h>
 

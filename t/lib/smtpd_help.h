@@ -1,7 +1,7 @@
-/* smtpd_client.h - for tests of src/smtpd: a client in the same loop on a socket pair, and a cleanup that only
+/* smtpd_help.h - for tests of src/smtpd: a client in the same loop on a socket pair, and a cleanup that only
  * writes down what it is given. Scripts are sent in pieces of any size; what the server says is gathered. */
-#ifndef SMTPD_CLIENT_H
-#define SMTPD_CLIENT_H
+#ifndef SMTPD_HELP_H
+#define SMTPD_HELP_H
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,6 +137,7 @@ struct client {
 	const char	*in;
 	size_t		 n, sent, piece;	/* piece 0: all at once */
 	size_t		 stop_at;	/* goes away after so many bytes */
+	bool		 half;		/* says when it has no more to say */
 	struct buf	 heard;
 	struct timer	 timer;
 	bool		 over;
@@ -184,6 +185,9 @@ static inline void client_run(struct task *t)
 		timer_start(&c->timer, t, 0);
 	} else if (c->sent == c->stop_at) {
 		client_close(c);
+	} else if (c->sent == c->n && c->half && stream_queued(c->stream) == 0) {
+		shutdown(stream_fd(c->stream), SHUT_WR);
+		c->half = false;
 	}
 }
 
@@ -192,6 +196,7 @@ static inline void client_start(struct client *c, const struct generation *g, co
 	struct service *s = service_find(g, "smtpd");
 	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(4711) };
 	size_t stop_at = c->stop_at;
+	bool half = c->half;
 	int fd[2];
 
 	memset(c, 0, sizeof(*c));
@@ -201,6 +206,7 @@ static inline void client_start(struct client *c, const struct generation *g, co
 	c->in = in;
 	c->n = n;
 	c->piece = piece;
+	c->half = half;
 	c->stop_at = stop_at == 0 ? SIZE_MAX : stop_at;
 	clients_left++;
 	c->stream = stream_new(fd[1], &c->task, 65536);
