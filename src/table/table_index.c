@@ -130,6 +130,7 @@ static void *open_as(struct table_env *env, const char *path, const char *suffix
 	int64_t index_us, source_us;
 	struct indexed *x = NULL;
 	struct index *index;
+	struct stat st;
 	int missing;
 
 	env->suffix = strcmp(suffix, "db") == 0 ? ".db" : NULL;
@@ -137,7 +138,7 @@ static void *open_as(struct table_env *env, const char *path, const char *suffix
 	table_watch_file(env, path);
 	index_us = file_mtime_us(file);
 	missing = errno;
-	source_us = file_mtime_us(path);
+	source_us = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? file_mtime_us(path) : -1;
 	if (index_us < 0 && source_us < 0) {
 		*why_r = xasprintf("open database %s.%s: %s", path, suffix, strerror(missing));
 	} else if (index_us >= source_us) {
