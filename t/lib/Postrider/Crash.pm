@@ -103,7 +103,8 @@ sub account
 		$r{delivered}++;
 		for my $i (1 .. $#t) {
 			$r{repeated}++;
-			my ($kill) = grep { $_ >= $t[$i - 1] - 0.01 && $_ <= $t[$i] } @{$o{kills} // []};
+			# What a killed relay had sent the next hop may read a little later.
+			my ($kill) = grep { $_ >= $t[$i - 1] - 0.5 && $_ <= $t[$i] } @{$o{kills} // []};
 			if ($again{(split ' ', $key)[0]}) { $r{resent}++ }
 			elsif ($dropped{$key}{$t[$i - 1]}) { $r{ambiguous}++ }
 			elsif (defined $kill && $kill - $t[$i - 1] <= ($o{window} // 1)) { $r{killed}++; my $age = $kill - $t[$i - 1]; $r{oldest} = $age if $age > $r{oldest} }
