@@ -89,17 +89,19 @@ static void check_transports(const struct config *c, const struct view *v, struc
 	static const char *const names[] = { "default_transport", "local_transport", "relay_transport", "virtual_transport",
 		"mailbox_transport", "fallback_transport", "content_filter" };
 
-	for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++) {
+	for (size_t n = 0; n < NELEM(names); n++) {
 		const char *value = config_is_set(c, names[n]) ? view_lookup(v, names[n]) : NULL;
 		size_t i = 0, length = value != NULL ? strcspn(value, ":") : 0;
 
+		if (length == 0)
+			continue;
 		for (; i < config_master_count(c); i++) {
 			const struct master_entry *e = config_master(c, i);
 
 			if (e->type == MASTER_UNIX && strncmp(e->name, value, length) == 0 && e->name[length] == '\0')
 				break;
 		}
-		if (length > 0 && i == config_master_count(c))
+		if (i == config_master_count(c))
 			problem_add(problems, PROBLEM_WARNING, NULL, 0, "parameter %s: no service %.*s in master.cf: its mail will wait",
 			    names[n], (int)length, value);
 	}
