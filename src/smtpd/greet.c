@@ -309,7 +309,7 @@ bool greet_run(struct session *s)
 	case STEP_BARE_LF:
 		if (!ask_list(s, s->conf->bare_lf_except, &yes, &unsure))
 			return false;
-		s->bare_lf_ok = yes;
+		s->bare_lf_ok = yes || s->stand_alone;
 		g->step = STEP_LIMITS;
 		return true;
 	case STEP_LIMITS:

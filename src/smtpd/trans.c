@@ -199,10 +199,24 @@ static void add_received(struct session *s)
 	buf_release(&b);
 }
 
+/* sendmail -bs: who runs it stands above what it says of itself. */
+static void add_submitter(struct session *s)
+{
+	char date[64], *text;
+
+	cleanup_date(date, sizeof(date), s->trans->arrival_us / 1000000);
+	text = xasprintf("Received: by %s (%s, from userid %u)\n\tid %s; %s", view_str(s->view, myhostname),
+	    view_str(s->view, mail_name), s->uid, s->trans->queue_id, date);
+	cleanup_prepend(s->trans->cleanup, text);
+	free(text);
+}
+
 void trans_content(struct session *s)
 {
 	struct trans *t = s->trans;
 
+	if (s->stand_alone)
+		add_submitter(s);
 	for (size_t i = 0; i < t->actions.prepend.n; i++)
 		cleanup_prepend(t->cleanup, t->actions.prepend.v[i]);
 	add_received(s);
