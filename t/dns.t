@@ -13,8 +13,8 @@ use Time::HiRes qw(time sleep);
 use Postrider;
 use Postrider::Sink;
 
-my $prog = have('nsd') or plan skip_all => 'nsd is not installed';
 my $parent = $$;
+my $prog = have('nsd') or plan skip_all => 'nsd is not installed';
 my $nsd;	# process id
 my $port = free_port();
 my $dir = tempdir('postrider-nsd.XXXXXX', DIR => $ENV{TMPDIR} // '/tmp', CLEANUP => !$ENV{KEEP});
