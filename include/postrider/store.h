@@ -63,6 +63,8 @@ struct rcpt {
 };
 struct message {
 	unsigned	 refs;
+	bool		 read;		/* private: made by a reader thread */
+	struct message	*next;		/* private */
 	struct arena	 arena;		/* owns every string below but content */
 	queue_id_t	 id;
 	char		 name[QUEUE_ID_TEXT];	/* printed id, as logged */

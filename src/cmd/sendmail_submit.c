@@ -162,6 +162,12 @@ static const char *unguessable(char id[13])
 	return id;
 }
 
+/* Only its owner may open the directory; everybody else syncs all of the file system, which is rare enough. */
+static bool sync_dir(const char *dir, int fd)
+{
+	return file_fsync_dir(dir) == 0 || (errno == EACCES && syncfs(fd) == 0);
+}
+
 static int to_maildrop(const struct submit *m, const struct view *v, const char *login, FILE *in)
 {
 	const char *queue = view_str(v, queue_directory);
@@ -186,7 +192,7 @@ static int to_maildrop(const struct submit *m, const struct view *v, const char 
 	sink_add(&s, "\n", 1);
 	content(m, view_str(v, sendmail_fix_line_endings), in, &s);
 	/* The x bit marks a complete file, as Postfix's maildrop has it. The server, which is not root, must be able to read it. */
-	if (!s.failed && fchmod(s.fd, 0744) == 0 && fsync(s.fd) == 0 && rename(tmp, name) == 0 && file_fsync_dir(dir) == 0)
+	if (!s.failed && fchmod(s.fd, 0744) == 0 && fsync(s.fd) == 0 && rename(tmp, name) == 0 && sync_dir(dir, s.fd))
 		status = 0;
 	else
 		log_error(NULL, "fatal: %s(%ld): %s: %s", login, (long)getuid(), name, strerror(errno));
@@ -210,6 +216,7 @@ int submit_mail(const struct submit *m, const struct view *v, const char *login,
 		status = to_server(m, v, login, in, conn);
 		control_disconnect(&conn);
 	} else if (err == ENOENT || err == ECONNREFUSED) {
+		cmd_require_user(v, "authorized_submit_users", "submit mail");
 		status = to_maildrop(m, v, login, in);
 	} else {
 		log_fatal_status(EX_TEMPFAIL, "%s(%ld): connect to the mail system: %s", login, (long)getuid(), strerror(err));

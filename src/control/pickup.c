@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 enum { EVERY_MS = 60 * 1000, STARTING_MS = 100, NAMES = 200, PIECE = 65536, LIMIT_MS = 60 * 1000 };
-enum pickup_state { PK_IDLE, PK_NAMES, PK_READ, PK_FEED, PK_COMMIT, PK_REMOVE };
+enum pickup_state { PK_IDLE, PK_NAMES, PK_READ, PK_WHO, PK_ALLOWED, PK_FEED, PK_COMMIT, PK_REMOVE };
 enum job_kind { JOB_NAMES, JOB_READ, JOB_REMOVE, JOB_SET_ASIDE };
 
 /* One job on the worker; the descriptor wanders from one to the next. */
@@ -43,6 +43,9 @@ static struct pickup {
 	struct strs	 names;
 	size_t		 next;
 	int		 fd;
+	struct job_op	 who;		/* the owner's name */
+	char		*user;
+	struct match_op	 match;
 	struct submission *sub;
 	bool		 attrs, bad, more;
 	struct buf	 head;		/* attributes, a line each, that have not come whole yet */
@@ -102,6 +105,9 @@ static void remove_file(struct piece *j, bool set_aside)
 {
 	char *from = xasprintf("%s/maildrop/%s", j->queue, j->name), *to = xasprintf("%s/corrupt/%s", j->queue, j->name);
 
+	if (j->fd >= 0)			/* here, not on the loop: the last one closes the file's life */
+		close(j->fd);
+	j->fd = -1;
 	if ((set_aside ? rename(from, to) : unlink(from)) < 0)
 		j->why = xasprintf("%s: %s", from, strerror(errno));
 	free(from);
@@ -156,9 +162,18 @@ static void begin(enum job_kind kind, enum pickup_state state)
 	job_start(&pk.job, &pk.task, pk.class_, run, j, piece_free, LIMIT_MS);
 }
 
+static void owner_forget(void)
+{
+	job_end(&pk.who);
+	match_end(&pk.match);
+	free(pk.user);
+	pk.user = NULL;
+}
+
 static void file_over(void)
 {
 	submission_free(&pk.sub);
+	owner_forget();
 	job_end(&pk.job);
 	if (pk.fd >= 0)
 		close(pk.fd);
@@ -255,10 +270,54 @@ static bool read_done(void)
 		if (j->why[0] != '\0')
 			log_warn(NULL, "%s", j->why);
 		file_over();
+	} else if (pk.sub == NULL) {
+		rights_who_start(&pk.who, &pk.task, j->uid);
+		pk.state = PK_WHO;
 	} else {
 		piece_read(j);
 	}
 	return true;
+}
+
+/* Anybody may write into maildrop; who may submit is said by authorized_submit_users. */
+static bool who_known(void)
+{
+	switch (job_poll(&pk.who)) {
+	case JOB_WAIT:
+		return false;
+	case JOB_DONE:
+		pk.user = rights_who_name(&pk.who);
+		match_start(&pk.match, &pk.task, NULL, rights_list(RIGHT_SUBMIT), pk.user, NULL);
+		pk.state = PK_ALLOWED;
+		return true;
+	default:
+		file_over();			/* later */
+		return true;
+	}
+}
+
+static bool judged(void)
+{
+	struct piece *j = pk.job.data;
+	char *why;
+
+	switch (match_poll(&pk.match)) {
+	case MATCH_WAIT:
+		return false;
+	case MATCH_YES:
+		owner_forget();
+		piece_read(j);
+		return true;
+	case MATCH_NO:
+		why = xasprintf("User %s(%ld) is not allowed to %s", pk.user, (long)j->uid, rights_refusal(RIGHT_SUBMIT));
+		owner_forget();
+		bad_file(why);
+		free(why);
+		return true;
+	default:
+		file_over();
+		return true;
+	}
 }
 
 static bool feed(void)
@@ -357,6 +416,12 @@ static void pickup_run(struct task *t)
 		case PK_READ:
 			on = read_done();
 			break;
+		case PK_WHO:
+			on = who_known();
+			break;
+		case PK_ALLOWED:
+			on = judged();
+			break;
 		case PK_FEED:
 		case PK_COMMIT:
 			on = feed();
@@ -381,6 +446,7 @@ void pickup_stop(void)
 	if (pk.queue == NULL)
 		return;
 	submission_free(&pk.sub);
+	owner_forget();
 	job_end(&pk.job);
 	timer_end(&pk.timer);
 	task_unlink(&pk.task);

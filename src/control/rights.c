@@ -6,7 +6,7 @@
 #include <pwd.h>
 #include <stdlib.h>
 
-enum { NAMES_LIMIT_MS = 20 * 1000, NAME_BUF = 16384 };
+enum { NAMES_LIMIT_MS = 20 * 1000, NAME_BUF = 16384, NAME_BYTES = 256 };
 
 static const char *const refusals[RIGHTS] = { "view the mail queue", "flush the mail queue", "submit mail" };
 struct rights { struct match_list *list[RIGHTS]; };
@@ -44,7 +44,8 @@ const char *rights_refusal(enum right right)
 
 /* ---- names ------------------------------------------------------------------------------------------ */
 
-struct who { uid_t uid; char *name; };
+struct who { uid_t uid; char name[NAME_BYTES]; };	/* made and freed on the loop */
+static struct worker_class *class_;
 
 static void look_up(void *data)
 {
@@ -53,29 +54,28 @@ static void look_up(void *data)
 	char *b = xmalloc(NAME_BUF);
 
 	if (getpwuid_r(w->uid, &pw, b, NAME_BUF, &found) == 0 && found != NULL)
-		w->name = xstrdup(pw.pw_name);
+		str_copy(w->name, pw.pw_name, sizeof(w->name));
 	else
-		w->name = xstrdup("unknown");
+		str_copy(w->name, "unknown", sizeof(w->name));
 	free(b);
 }
 
-static void forget(void *data)
+void rights_open(void)
 {
-	struct who *w = data;
+	class_ = worker_class_new("nss control", 2, 300);
+}
 
-	free(w->name);
-	free(w);
+void rights_close(void)
+{
+	worker_class_free(&class_);
 }
 
 void rights_who_start(struct job_op *op, struct task *t, uid_t uid)
 {
-	static struct worker_class *class_;
 	struct who *w = xcalloc(1, sizeof(*w));
 
-	if (class_ == NULL)
-		class_ = worker_class_new("nss control", 2, 300);
 	w->uid = uid;
-	job_start(op, t, class_, look_up, w, forget, NAMES_LIMIT_MS);
+	job_start(op, t, class_, look_up, w, free, NAMES_LIMIT_MS);
 }
 
 char *rights_who_name(struct job_op *op)

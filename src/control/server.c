@@ -427,6 +427,7 @@ char *control_open(const char *socket_path)
 	if (listener.fd < 0) {
 		why = xasprintf("%s: %s", socket_path, strerror(errno));
 	} else {
+		rights_open();
 		task_init(&listener.task, "control listener", listener_run);
 		watch_start(&listener.watch, &listener.task, listener.fd, WATCH_READ);
 		*slash = '\0';
@@ -451,6 +452,7 @@ void control_close(void)
 	timer_end(&listener.pause);
 	watch_end(&listener.watch);
 	task_unlink(&listener.task);
+	rights_close();
 	close(listener.fd);	/* the name stays: "connection refused" says that there was a server */
 	listener.fd = -1;
 }

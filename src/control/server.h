@@ -61,6 +61,8 @@ extern const struct verb verb_list, verb_show, verb_change, verb_submit, verb_fl
 void	conn_serve(int fd, void (*gone)(void));
 /* Who may: compiled with every generation (rights.c). */
 void	rights_init(void);
+void	rights_open(void);
+void	rights_close(void);
 struct match_list *rights_list(enum right);
 const char *rights_refusal(enum right);	/* "view the mail queue" */
 void	rights_who_start(struct job_op *, struct task *, uid_t);

@@ -4,7 +4,7 @@
 #include "store_int.h"
 #include <postrider/clock.h>
 
-enum { SLICE_US = 50 * 1000, SLICE_ROWS = 1000 };
+enum { SLICE_US = 50 * 1000, SLICE_ROWS = 1000, DUE_ROWS = 5000 };
 
 /* ---- listing -------------------------------------------------------------------------------- */
 
@@ -40,7 +40,7 @@ static bool list_one(struct listing *l, MDB_txn *t, queue_id_t id, const MDB_val
 
 	if (m != NULL && queue_wanted(l->queues, m->queue)) {
 		if (*rows + m->rcpt_total > SLICE_ROWS && l->n > 0) {
-			message_unref(&m);
+			message_destroy(m);
 			return false;
 		}
 		read_rcpts(t, m, 0, SLICE_ROWS, ~0u, &more);
@@ -49,7 +49,8 @@ static bool list_one(struct listing *l, MDB_txn *t, queue_id_t id, const MDB_val
 		l->msg[l->n++] = m;
 		m = NULL;
 	}
-	message_unref(&m);
+	if (m != NULL)
+		message_destroy(m);
 	l->last = id;
 	return !more;
 }
@@ -126,7 +127,7 @@ struct due_reading {
 	int64_t		 until, after_due, next_due;
 	queue_id_t	 after_id;
 	size_t		 max, n;
-	struct due_row	*row;
+	struct due_row	*row;		/* max: made on the loop, where it is freed (trash.c) */
 };
 
 static void due_release(struct reading *r)
@@ -141,8 +142,6 @@ static void due_add(struct due_reading *d, int64_t due_ms, queue_id_t id, const 
 {
 	struct due_row *row;
 
-	if (d->row == NULL || (d->n & (d->n - 1)) == 0)
-		d->row = xreallocarray(d->row, d->n != 0 ? d->n * 2 : 1, sizeof(*d->row));
 	row = &d->row[d->n++];
 	*row = (struct due_row){ .due_ms = due_ms, .id = id };
 	for (row->nsites = 0; row->nsites < NELEM(row->sites) && 8 * (row->nsites + 1) <= v->mv_size; row->nsites++)
@@ -187,7 +186,8 @@ void store_due_start(struct store_due_op *op, struct task *t, int64_t until_ms, 
 	d->until = until_ms;
 	d->after_due = after_due;
 	d->after_id = after_id;
-	d->max = MIN(max, 100 * SLICE_ROWS);
+	d->max = MAX(1, MIN(max, DUE_ROWS));
+	d->row = xreallocarray(NULL, d->max, sizeof(*d->row));
 	op->row = NULL;
 	op->n = 0;
 	reading_start(&op->op, t, &d->r);
@@ -267,7 +267,9 @@ void store_site_start(struct store_site_op *op, struct task *t, const char *doma
 	s->r.release = site_release;
 	s->site = site_hash(domain, strlen(domain));
 	s->after = after;
-	s->max = MIN(max, 100 * SLICE_ROWS);
+	s->max = MAX(1, MIN(max, DUE_ROWS));
+	s->id.cap = s->max;
+	s->id.v = xreallocarray(NULL, s->max, sizeof(*s->id.v));	/* on the loop, where it is freed */
 	op->id = NULL;
 	op->n = 0;
 	reading_start(&op->op, t, &s->r);

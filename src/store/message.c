@@ -20,6 +20,14 @@ struct message *message_ref(struct message *m)
 	return m;
 }
 
+void message_destroy(struct message *m)
+{
+	strs_release(&m->extra);
+	free(m->rcpt);
+	arena_release(&m->arena);
+	free(m);
+}
+
 void message_unref(struct message **mp)
 {
 	struct message *m = *mp;
@@ -28,10 +36,10 @@ void message_unref(struct message **mp)
 	if (m == NULL || --m->refs > 0)
 		return;
 	content_unref(&m->content);
-	strs_release(&m->extra);
-	free(m->rcpt);
-	arena_release(&m->arena);
-	free(m);
+	if (m->read)
+		trash_add(m);
+	else
+		message_destroy(m);
 }
 
 struct rcpt *message_add_rcpt(struct message *m)

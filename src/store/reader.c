@@ -56,6 +56,7 @@ static void run(void *data)
 	MDB_txn *t;
 	int rc = 0;
 
+	trash_clear();
 	pthread_rwlock_rdlock(&store.gate);
 	if (store.db.env == NULL) {
 		r->result = STORE_FAILED;	/* closed meanwhile */
@@ -77,13 +78,16 @@ static void release(void *data)
 	r->release(r);
 }
 
+void readers_start(void)
+{
+	store.readers = worker_class_new("store read", READERS, READS_QUEUED);
+}
+
 void reading_start(struct store_op *op, struct task *t, struct reading *r)
 {
 	struct job_op *job;
 
 	ASSERT(!op->active && store.open);
-	if (store.readers == NULL)
-		store.readers = worker_class_new("store read", READERS, READS_QUEUED);
 	job = xcalloc(1, sizeof(*job));
 	*op = (struct store_op){ .task = t, .priv = job, .active = true };
 	job_start(job, t, store.readers, run, r, release, READ_LIMIT_MS);
@@ -130,10 +134,11 @@ struct message *read_envelope(MDB_txn *t, queue_id_t id, const MDB_val *row)
 {
 	struct message *m = message_new(id, store.long_ids);
 
+	m->read = true;
 	if (row_message_read(m, row->mv_data, row->mv_size) && read_sched(t, id, m) == 0)
 		return m;
 	log_warn(NULL, "%s: damaged row in the queue", m->name);
-	message_unref(&m);
+	message_destroy(m);
 	return NULL;
 }
 

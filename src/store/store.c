@@ -34,6 +34,7 @@ static char *open_with(const struct store_config *c, unsigned how, bool offline)
 		db_close(&store.db);
 		return why;
 	}
+	readers_start();
 	store.open = true;
 	return NULL;
 }
@@ -80,11 +81,13 @@ void store_close(void)
 	commit_flush();
 	writer_stop();
 	commit_done(NULL);
+	trash_end();
 	worker_class_free(&store.readers);
 	pthread_rwlock_wrlock(&store.gate);
 	readers_forget();
 	db_close(&store.db);
 	pthread_rwlock_unlock(&store.gate);
+	trash_clear();
 	idlist_release(&store.sweep);
 	store.on_arrival = NULL;
 	store.open = false;

@@ -92,6 +92,7 @@ void	reading_start(struct store_op *, struct task *, struct reading *);
 enum store_result reading_poll(struct store_op *);
 struct reading *reading_of(struct store_op *);		/* after a poll that did not say WAIT; NULL if it never ran */
 void	reading_end(struct store_op *);
+void	readers_start(void);
 void	readers_forget(void);		/* the gate is closed: drops the pooled transactions */
 int	read_sched(MDB_txn *, queue_id_t, struct message *);	/* fills queue, due, attempts, flags */
 int	read_rcpts(MDB_txn *, struct message *, uint32_t first_n, uint32_t max, unsigned states, bool *more_r);
@@ -101,8 +102,12 @@ struct message *read_envelope(MDB_txn *, queue_id_t, const MDB_val *row);	/* NUL
 void	resident_find(const char *dir);		/* after opening; nobody reads yet */
 void	resident_check(void);			/* now and then, by any thread of ours but the loop */
 
-/* ---- memory: message.c ---- */
+/* ---- memory: message.c, trash.c ---- */
 void	content_settle(struct content *);
+void	message_destroy(struct message *);		/* without content */
+void	trash_add(struct message *);			/* the loop */
+void	trash_clear(void);				/* any thread */
+void	trash_end(void);				/* before the readers end */
 
 /* ---- the store itself: store.c; fields are the loop's unless said otherwise ---- */
 extern struct store {
