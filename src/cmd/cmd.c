@@ -121,21 +121,20 @@ enum cmd_queue cmd_queue_open(const struct view *v, bool changes, struct control
 bool cmd_matches(const struct view *v, const char *parameter, bool domains, const char *name)
 {
 	bool parents = match_parent_style(view_str(v, parent_domain_matches_subdomains), parameter);
-	static bool ready;
 	struct match_op op = { 0 };
 	struct tables *t;
 	enum match_result r;
 
-	if (!ready) {
-		loop_init();
-		table_init();
-		ready = true;
-	}
+	loop_init();
+	table_init();
 	t = tables_new(v);
 	match_start(&op, NULL, NULL, match_list_new(t, domains ? MATCH_DOMAIN : MATCH_STRING, parameter, view_lookup(v, parameter),
 	    parents, NULL), name, NULL);
 	r = match_poll(&op);
 	match_end(&op);
+	tables_unref(&t);
+	table_release();
+	loop_release();
 	return r == MATCH_YES || r == MATCH_WAIT;	/* back ends are asked by servers only */
 }
 
