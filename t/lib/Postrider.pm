@@ -34,11 +34,12 @@ sub have { my ($prog) = @_; for (split(/:/, $ENV{PATH}), qw(/usr/sbin /sbin)) { 
 sub run_cmd
 {
 	my ($cmd, %o) = @_;
-	my ($out, $err) = map { File::Temp->new } 1, 2;
+	# All made here: what a child makes and execs away from, nobody removes.
+	my ($out, $err, $given) = map { File::Temp->new } 1 .. (defined $o{stdin} ? 3 : 2);
+	my $in = $given ? $given->filename : $o{stdin_file};
+	if ($given) { print $given $o{stdin}; $given->flush; chmod 0644, $in }
 	my $pid = fork // croak "fork: $!";
 	if ($pid == 0) {
-		my ($in, $t) = $o{stdin_file};
-		if (defined $o{stdin}) { $t = File::Temp->new; print $t $o{stdin}; $t->flush; $in = $t->filename; }
 		open STDIN, '<', $in // '/dev/null' or POSIX::_exit(126);
 		open STDOUT, '>', $out->filename; open STDERR, '>', $err->filename;
 		$ENV{ASAN_OPTIONS} //= 'detect_leaks=0';	# what a command holds when it ends is no leak
