@@ -66,12 +66,12 @@ static void tell_ready(const char *why_not)
 		close(relay.ready_fd);
 		relay.ready_fd = -1;
 	}
-	if (parent_present())
-		parent_ready(why_not);
-	else if (why_not == NULL)
-		notify_manager("READY=1");
-	if (why_not == NULL)
+	if (why_not != NULL) {
+		parent_refuse(why_not);
+	} else {
+		notify_manager('R');
 		parent_detach();
+	}
 }
 
 static int refuse(char *why)
@@ -84,10 +84,19 @@ static int refuse(char *why)
 	return parent_present() ? PARENT_EXIT_FATAL : 1;
 }
 
+/* Before the loop runs: nothing else to release. */
+static int refuse_at_once(char *why)
+{
+	int status = refuse(why);
+
+	log_stop();
+	return status;
+}
+
 static void drain_start(void)
 {
 	relay.draining = true;
-	notify_manager("STOPPING=1");
+	notify_manager('S');
 	service_stop_listening();
 	smtpd_drain();
 	qmgr_drain(view_ms(generation_view(generation_current()), postrider_drain_time_limit), &relay.task);
@@ -293,11 +302,11 @@ int relay_run(const struct options *o, int ready_fd)
 	deliver_set_privileged(parent_present());
 	reload_init(o->config_dir, &o->overrides);
 	if ((g = load(o, &why)) == NULL)
-		return refuse(why);
+		return refuse_at_once(why);
 	snprintf(name, sizeof(name), "%s/postrider", view_str(generation_view(g), syslog_name));
 	log_program(name);
 	if ((why = open_all(generation_view(g))) != NULL)
-		return refuse(why);
+		return refuse_at_once(why);
 	task_init(&relay.task, "relay", relay_run_task);
 	loop_signal(SIGTERM, &relay.task);
 	loop_signal(SIGINT, &relay.task);

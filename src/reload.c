@@ -3,6 +3,7 @@
  * each of them sees the files as they are after it was asked for. */
 #include "reload.h"
 #include <postrider/loop.h>
+#include <postrider/parent.h>
 #include <postrider/service.h>
 #include <postrider/table.h>
 #include <stdlib.h>
@@ -101,6 +102,7 @@ static void begin(struct reload *r)
 
 	TAILQ_INIT(&j->problems);
 	r->state = RELOAD_LOADING;
+	notify_manager('L');
 	job_start(&r->job, r->task, table_load_class(), load_run, j, load_free, LOAD_LIMIT_MS);
 }
 
@@ -127,6 +129,7 @@ static void finish(struct reload *r, int result, char *why)
 		log_info(NULL, "reload -- version %s, configuration %s", view_str(generation_view(generation_current()), mail_version), dir);
 	else
 		log_error(NULL, "reload refused, the configuration stays as it was: %s", why);
+	notify_manager('R');
 	TAILQ_REMOVE(&queue, r, link);
 	if ((next = TAILQ_FIRST(&queue)) != NULL) {
 		begin(next);

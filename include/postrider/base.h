@@ -2,7 +2,7 @@
  * Allocation never returns NULL: running out ends the process with a line in the
  * log, so nothing above checks. Limits on what a peer can size come first, in the
  * caller. Further doors of the same room: buf.h, arena.h, hash.h, clock.h, log.h,
- * file.h. */
+ * file.h, inet.h. */
 #ifndef POSTRIDER_BASE_H
 #define POSTRIDER_BASE_H
 

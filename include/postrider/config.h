@@ -103,6 +103,8 @@ struct config *config_ref(const struct config *);
 void	config_unref(struct config **);
 const char *config_dir(const struct config *);
 bool	config_is_set(const struct config *, const char *name);	/* written in main.cf or on the command line */
+/* Where a problem with a parameter's base value is: file and line if it is set, else main.cf and 0. */
+const char *config_location(const struct config *, const char *name, int *line_r);
 
 const struct view *config_view(const struct config *);		/* the base view */
 const struct view *config_view_stress(const struct config *);	/* with stress=yes */

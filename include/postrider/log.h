@@ -49,4 +49,10 @@ char	*log_start(const struct log_target *);
 char	*log_retarget(const struct log_target *);	/* reload; keeps the old one when it fails */
 void	log_stop(void);				/* drains what it can within a second */
 uint64_t log_lost(void);			/* lines dropped so far */
+/* Lines wait some milliseconds in the ring. A process whose death somebody survives has it in memory that survives, too:
+ * log_keep_make() gives a descriptor (-1 with errno), which each successor passes to log_keep() before
+ * log_start(); the thread then first writes what the dead one could not. What may be lost: a line being put in at that
+ * instant, and what another thread put in behind it. What was being written may be written twice. */
+int	log_keep_make(void);
+void	log_keep(int fd);			/* takes fd */
 #endif

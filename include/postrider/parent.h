@@ -48,12 +48,13 @@ bool	parent_present(void);
 int	parent_bind(const char *addr, int *err_r);
 void	parent_unbind(const char *addr);	/* no longer wanted; does not wait */
 int	parent_open(const char *path, bool append, int *err_r);
-/* Listening, or the reason why start failed; tells whoever waits in `postrider start`. */
-void	parent_ready(const char *why_not);
+/* Why start failed: for whoever waits in `postrider start`. Nothing without a parent. */
+void	parent_refuse(const char *why);
 /* Started by `postrider start` and listening now: standard error is of no more use, and whoever waits for its end may go on. */
 void	parent_detach(void);
-/* sd_notify(3): sends state ("READY=1") to NOTIFY_SOCKET if there is one. */
-void	notify_manager(const char *state);
+/* To the service manager (sd_notify(3)), through the parent if there is one: 'R' serving (the parent also
+ * tells `postrider start`), 'L' reloading ('R' follows), 'S' stopping. */
+void	notify_manager(char letter);
 
 enum { PARENT_EXIT_STOPPED = 0, PARENT_EXIT_FATAL = 78 };	/* relay's exit statuses that end the parent too */
 #endif

@@ -252,12 +252,12 @@ static void wait_ms(const struct log_sink *s, int ms)
 	}
 }
 
-/* Takes what there is; false while the sink takes nothing. *any_r: there were lines. */
-static bool round_once(struct log_sink *s, bool *any_r)
+/* Takes what there is; false while the sink takes nothing. *any_r: there were lines. Everything before *at is in the
+ * sink, but goes back to the writers only when it is out: until then a successor may need it (log_keep()). */
+static bool round_once(struct log_sink *s, uint64_t *at, bool *any_r)
 {
-	static uint64_t reported;
-	uint64_t at = log_ring_tail(), lost;
 	const struct log_rec *r;
+	uint64_t lost;
 
 	*any_r = false;
 	if (!log_sink_push(s))
@@ -265,25 +265,28 @@ static bool round_once(struct log_sink *s, bool *any_r)
 	for (;;) {
 		bool room = true;
 
-		while (room && (r = log_ring_peek(&at)) != NULL) {
+		log_ring_drop(*at);
+		while (room && (r = log_ring_peek(at)) != NULL) {
 			*any_r = true;
 			room = log_sink_add(s, r);
 		}
-		log_ring_drop(at);
-		if (room && (lost = log_lost()) != reported) {
-			report_lost(s, lost - reported);
-			reported = lost;
+		if (room && (lost = log_lost()) != log_ring_told()) {
+			report_lost(s, lost - log_ring_told());
+			log_ring_tell(lost);
 		}
 		if (!log_sink_push(s))
 			return false;
-		if (room)
+		if (room) {
+			log_ring_drop(*at);
 			return true;
+		}
 	}
 }
 
 static void *log_main(void *arg)
 {
 	struct log_sink *s = arg, *other;
+	uint64_t at = log_ring_tail();
 	int idle = 0;
 	bool any, out;
 
@@ -292,11 +295,12 @@ static void *log_main(void *arg)
 
 		other = atomic_exchange(&next_sink, NULL);
 		if (other != NULL) {
-			log_sink_push(s);	/* what the old one does not take now is gone with it */
+			if (!log_sink_push(s))
+				at = log_ring_tail();	/* what the old one does not take now is for the new one */
 			log_sink_free(&s);
 			s = other;
 		}
-		out = round_once(s, &any);
+		out = round_once(s, &at, &any);
 		if (stop != 0 && ((out && !any) || clock_fresh_us() > stop))
 			break;
 		idle = any || !out ? 0 : idle + 1;

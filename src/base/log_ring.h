@@ -30,7 +30,10 @@ uint64_t log_ring_tail(void);
 const struct log_rec *log_ring_peek(uint64_t *at);
 void	log_ring_drop(uint64_t at);
 
-void	log_ring_init(void);		/* once; keeps what is in it when called again */
+void	log_ring_init(void);		/* once; keeps what is in it when called again, and what log_keep() brought */
+/* How many of the lost ones were told in the log so far. */
+uint64_t log_ring_told(void);
+void	log_ring_tell(uint64_t lost);
 int	log_ring_fd(void);		/* readable when woken */
 /* About to sleep: false if there is something to read after all. */
 bool	log_ring_sleep(void);

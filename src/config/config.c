@@ -286,3 +286,13 @@ bool config_is_set(const struct config *c, const char *name)
 
 	return id >= 0 && c->sym[id].raw != NULL;
 }
+
+const char *config_location(const struct config *c, const char *name, int *line_r)
+{
+	int id = sym_find(c, name);
+
+	if (id >= 0)
+		return scope_value_location(c, NULL, id, line_r);
+	*line_r = 0;
+	return c->main_path;
+}

@@ -2,6 +2,7 @@
  * Round trips block their caller: they are made before the loop runs and in load jobs, one at a
  * time, which the mutex sees to. */
 #include <postrider/parent.h>
+#include <postrider/clock.h>
 #include <postrider/log.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,10 +22,14 @@ static pthread_mutex_t link_lock = PTHREAD_MUTEX_INITIALIZER;
 void parent_attach(void)
 {
 	const char *text = getenv("POSTRIDER_PARENT_FD");
-	int64_t fd;
+	int fd, log_fd;
 
-	if (text != NULL && str_to_int(text, 3, 65535, &fd) && fcntl((int)fd, F_SETFD, FD_CLOEXEC) == 0)
-		parent_fd = (int)fd;
+	if (text != NULL && sscanf(text, "%d %d", &fd, &log_fd) == 2 && fd > STDERR_FILENO &&
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) == 0) {
+		parent_fd = fd;
+		if (log_fd > STDERR_FILENO && fcntl(log_fd, F_SETFD, FD_CLOEXEC) == 0)
+			log_keep(log_fd);
+	}
 	unsetenv("POSTRIDER_PARENT_FD");
 }
 
@@ -90,12 +95,18 @@ int parent_open(const char *path, bool append, int *err_r)
 	return ask(append ? 'A' : 'O', path, err_r);
 }
 
-void parent_ready(const char *why_not)
+static void tell(const char *text)
 {
-	char *text = xasprintf("R %s", why_not != NULL ? why_not : "");
-
-	if (parent_fd >= 0 && send(parent_fd, text, strlen(text), MSG_NOSIGNAL) < 0)
+	if (send(parent_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		fprintf(stderr, "postrider: warning: report to the parent: %s\n", strerror(errno));
+}
+
+void parent_refuse(const char *why)
+{
+	char *text = xasprintf("R %s", why);
+
+	if (parent_fd >= 0)
+		tell(text);
 	free(text);
 }
 
@@ -109,12 +120,25 @@ void parent_detach(void)
 	close(null);
 }
 
-void notify_manager(const char *state)
+/* sd_notify(3): the letters of the parent's protocol in the service manager's words. */
+static size_t state_text(char letter, char *out, size_t size)
+{
+	if (letter == 'L')
+		return (size_t)snprintf(out, size, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_fresh_us());
+	return str_copy(out, letter == 'R' ? "READY=1" : "STOPPING=1", size);
+}
+
+void notify_manager(char letter)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	char text[80];
 	int fd;
 
+	if (parent_fd >= 0) {	/* the manager listens to the main process alone */
+		tell((const char []){ letter, '\0' });
+		return;
+	}
 	if (path == NULL || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof(sun.sun_path))
 		return;
 	memcpy(sun.sun_path, path, strlen(path));
@@ -123,7 +147,7 @@ void notify_manager(const char *state)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&sun,
+	if (sendto(fd, text, state_text(letter, text, sizeof(text)), MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&sun,
 	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path))) < 0)
 		fprintf(stderr, "postrider: warning: %s: %s\n", path, strerror(errno));
 	close(fd);

@@ -109,18 +109,16 @@ static int one_directory(const char *base, const char *name, mode_t mode, uid_t 
 
 int make_queue_directories(const struct parent_plan *p, int *err_r)
 {
+	static const struct { const char *name; mode_t mode; } parts[] = {
+		{ "postrider", 0700 }, { "public", 0755 }, { "private", 0700 }, { "maildrop", 01733 }, { "corrupt", 0700 },
+	};
 	bool root = geteuid() == 0;
-	const char *q = p->queue_directory;
+	int rc = one_directory(p->queue_directory, NULL, 0755, 0, 0, root);
 
-	if (one_directory(q, NULL, 0755, 0, 0, root) < 0 ||
-	    one_directory(q, "postrider", 0700, p->uid, p->gid, root) < 0 ||
-	    one_directory(q, "public", 0755, p->uid, p->gid, root) < 0 ||
-	    one_directory(q, "private", 0700, p->uid, p->gid, root) < 0 ||
-	    one_directory(q, "maildrop", 01733, p->uid, p->gid, root) < 0 ||
-	    one_directory(q, "corrupt", 0700, p->uid, p->gid, root) < 0 ||
-	    (p->data_directory != NULL && one_directory(p->data_directory, NULL, 0700, p->uid, p->gid, root) < 0)) {
-		*err_r = errno;
-		return -1;
-	}
-	return 0;
+	for (size_t i = 0; i < NELEM(parts) && rc == 0; i++)
+		rc = one_directory(p->queue_directory, parts[i].name, parts[i].mode, p->uid, p->gid, root);
+	if (rc == 0 && p->data_directory != NULL)
+		rc = one_directory(p->data_directory, NULL, 0700, p->uid, p->gid, root);
+	*err_r = errno;
+	return rc;
 }

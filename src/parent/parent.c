@@ -1,9 +1,10 @@
 /* parent.c - the supervisor (door: parent.h).
  *
  * One poll loop over three things: the relay's socket, the signal descriptor, the restart time. A
- * request is one packet, "B address", "O path" (read) or "A path" (append); the answer is one packet, "0" with a descriptor, or an
- * errno in decimal. "U address" (no longer wanted) has none. The plan is read anew at SIGHUP, and once when a request is not in it (a reload may
- * want a new address), at most every REPLAN_MS. What is not in a fresh plan is EACCES.
+ * request is one packet, "B address", "O path" (read) or "A path" (append); the answer is one packet, "0" with a
+ * descriptor, or an errno in decimal. The plan is read anew at SIGHUP, and once when a request is not in it (a
+ * reload may want a new address), at most every REPLAN_MS. What is not in a fresh plan is EACCES. Without an answer:
+ * "U address" (no longer wanted), "R" or "R reason" (serving, or not), "L" (reloading), "S" (stopping).
  *
  * The relay ends with PARENT_EXIT_STOPPED when it was told to stop and with PARENT_EXIT_FATAL when it could not
  * start; every other end is a crash and it is started again, after 0.1 s, doubling up to 10 s
@@ -13,12 +14,11 @@
 #include <postrider/buf.h>
 #include <postrider/clock.h>
 #include <postrider/file.h>
+#include <postrider/inet.h>
 #include <postrider/log.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -40,6 +40,7 @@ struct parent {
 	int64_t		 planned_ms;
 	LIST_HEAD(, held) held;
 	int		 lock_fd, sig_fd, ready_fd;
+	int		 log_fd;	/* the relay's log ring: what one could not write, the next one does */
 	pid_t		 relay;		/* 0: not running */
 	int		 sock;		/* our end of the relay's socketpair, -1: none */
 	int64_t		 started_ms, restart_ms;	/* restart_ms 0: not waiting */
@@ -160,38 +161,6 @@ static bool plan_has(struct parent *p, const struct strs *s, const char *what)
 }
 
 /* ---- requests --------------------------------------------------------------------------------------- */
-/* "192.0.2.1:25" or "[::1]:25" */
-static int bind_text(const char *text, int *err_r)
-{
-	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM }, *ai;
-	const char *colon = strrchr(text, ':');
-	bool v6 = text[0] == '[';
-	char host[64];
-	int one = 1, fd;
-
-	*err_r = EINVAL;
-	if (colon == NULL || colon - text < 2 || colon - text >= (int)sizeof(host))
-		return -1;
-	str_copy(host, text + v6, (size_t)(colon - text) + 1 - 2 * v6);
-	if (getaddrinfo(host, colon + 1, &hints, &ai) != 0)
-		return -1;
-	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd >= 0) {
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-		if (v6)
-			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-	}
-	/* Listening from here on: between two relays clients queue in this backlog. */
-	if (fd < 0 || bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(fd, 4096) < 0) {
-		*err_r = errno;
-		if (fd >= 0)
-			close(fd);
-		fd = -1;
-	}
-	freeaddrinfo(ai);
-	return fd;
-}
-
 static void held_free(struct held *h)
 {
 	LIST_REMOVE(h, link);
@@ -221,7 +190,7 @@ static int request_bind(struct parent *p, const char *addr, int *err_r)
 	}
 	if ((h = held_find(p, addr)) != NULL)
 		return h->fd;
-	if ((fd = bind_text(addr, err_r)) < 0)
+	if ((fd = inet_listen(addr, err_r)) < 0)
 		return -1;
 	h = xcalloc(1, sizeof(*h));
 	h->addr = xstrdup(addr);
@@ -282,10 +251,8 @@ static void tell_ready(struct parent *p, const char *why_not)
 		close(p->ready_fd);
 		p->ready_fd = -1;
 	}
-	if (!p->told_ready && why_not[0] == '\0') {
-		notify_manager("READY=1");
+	if (!p->told_ready && why_not[0] == '\0')
 		parent_detach();
-	}
 	p->told_ready = true;
 }
 
@@ -316,9 +283,13 @@ static void request(struct parent *p)
 	} else if (text[0] == 'U' && text[1] == ' ') {
 		if ((h = held_find(p, text + 2)) != NULL)
 			held_free(h);
-	} else if (text[0] == 'R') {
-		p->refused = !p->told_ready && n > 2;
-		tell_ready(p, n > 2 ? text + 2 : "");
+	} else if (text[0] == 'R' && n > 2) {
+		p->refused = !p->told_ready;
+		tell_ready(p, text + 2);
+	} else if (text[0] == 'R' || text[0] == 'L' || text[0] == 'S') {
+		if (text[0] == 'R')
+			tell_ready(p, "");
+		notify_manager(text[0]);
 	} else {
 		answer(p, -1, err);
 	}
@@ -332,8 +303,9 @@ static void NORETURN relay_exec(struct parent *p, int sock)
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	snprintf(env, sizeof(env), "%d", sock);
+	snprintf(env, sizeof(env), "%d %d", sock, p->log_fd);
 	if (fcntl(sock, F_SETFD, 0) < 0 || setenv("POSTRIDER_PARENT_FD", env, 1) < 0 ||
+	    (p->log_fd >= 0 && fcntl(p->log_fd, F_SETFD, 0) < 0) ||
 	    setgroups((size_t)p->plan.ngroups, p->plan.groups) < 0 || setresgid(p->plan.gid, p->plan.gid, p->plan.gid) < 0 ||
 	    setresuid(p->plan.uid, p->plan.uid, p->plan.uid) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		_exit(PARENT_EXIT_FATAL);
@@ -461,6 +433,7 @@ static int fail(struct parent *p, char *why)
 		fprintf(stderr, "postrider: fatal: %s\n", why);
 	tell_ready(p, why);
 	free(why);
+	log_stop();
 	return 1;
 }
 
@@ -502,6 +475,7 @@ int parent_run(int self_fd, char *const reader_argv[], char *const relay_argv[],
 	p.sig_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (p.sig_fd < 0)
 		return fail(&p, xasprintf("signalfd: %s", strerror(errno)));
+	p.log_fd = log_keep_make();	/* without: the relay has a ring of its own */
 	relay_start(&p);
 	rc = supervise(&p);
 	while (!LIST_EMPTY(&p.held))

@@ -1,8 +1,8 @@
 /* listen.c - addresses, sockets and accepting.
  *
  * Listeners outlive generations: the list below is the process's. Adopting a new generation binds, in
- * a job of the load class, every address that is not bound yet (by ourselves, through the parent, or
- * from LISTEN_FDS); if one fails all new ones are closed and nothing has changed. Then, on the loop,
+ * a job of the load class, every address that is not bound yet (by ourselves or through the parent, inet.h);
+ * if one fails all new ones are closed and nothing has changed. Then, on the loop,
  * each listener is pointed at its service in the new generation and those nobody wants are closed.
  * Connections are accepted many at a time: the backlog of a busy server fills faster than one pass.
  *
@@ -10,6 +10,7 @@
 #include "service.h"
 #include <postrider/buf.h>
 #include <postrider/file.h>
+#include <postrider/inet.h>
 #include <postrider/loop.h>
 #include <postrider/stream.h>
 #include <postrider/table.h>
@@ -46,22 +47,15 @@ void service_set_binder(int (*bind_fd)(const char *, int *), void (*unbind)(cons
 }
 
 /* ---- which addresses ------------------------------------------------------------------------- */
-static void plan_add(struct generation *g, size_t service, const struct sockaddr *sa, socklen_t len, int port)
+static void plan_add(struct generation *g, size_t service, const struct sockaddr *sa, int port)
 {
 	struct listen_addr *a;
 	char host[64];
 
 	g->listen = xreallocarray(g->listen, g->nlisten + 1, sizeof(*g->listen));
 	a = &g->listen[g->nlisten];
-	memset(a, 0, sizeof(*a));
-	memcpy(&a->sa, sa, len);
-	a->len = len;
 	a->service = service;
-	if (sa->sa_family == AF_INET6)
-		((struct sockaddr_in6 *)&a->sa)->sin6_port = htons((uint16_t)port);
-	else
-		((struct sockaddr_in *)&a->sa)->sin_port = htons((uint16_t)port);
-	sockaddr_name((struct sockaddr *)&a->sa, host, sizeof(host));
+	sockaddr_name(sa, host, sizeof(host));
 	snprintf(a->text, sizeof(a->text), sa->sa_family == AF_INET6 ? "[%s]:%d" : "%s:%d", host, port);
 	for (size_t i = 0; i < g->nlisten; i++)
 		if (strcmp(g->listen[i].text, a->text) == 0)
@@ -116,7 +110,7 @@ static void plan_host(struct generation *g, size_t service, const struct view *v
 	for (ai = res; ai != NULL; ai = ai->ai_next)
 		if ((ai->ai_family == AF_INET || ai->ai_family == AF_INET6) && protocol_wanted(v, ai->ai_family) &&
 		    family_works(ai->ai_family)) {
-			plan_add(g, service, ai->ai_addr, ai->ai_addrlen, port);
+			plan_add(g, service, ai->ai_addr, port);
 			found++;
 		}
 	freeaddrinfo(res);
@@ -131,9 +125,9 @@ static void plan_wildcard(struct generation *g, size_t service, const struct vie
 	struct sockaddr_in6 any6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT };
 
 	if (protocol_wanted(v, AF_INET))
-		plan_add(g, service, (struct sockaddr *)&any4, sizeof(any4), port);
+		plan_add(g, service, (struct sockaddr *)&any4, port);
 	if (protocol_wanted(v, AF_INET6) && family_works(AF_INET6))
-		plan_add(g, service, (struct sockaddr *)&any6, sizeof(any6), port);
+		plan_add(g, service, (struct sockaddr *)&any6, port);
 }
 
 /* "smtp", "2525", "127.0.0.1:10025", "[::1]:587", "localhost:smtp" */
@@ -181,8 +175,6 @@ void listen_plan(struct generation *g, struct problems *p)
 struct bind_job {
 	struct {
 		char	text[80];
-		struct sockaddr_storage sa;
-		socklen_t len;
 		int	fd;		/* -1: not bound */
 	}		*want;
 	size_t		 n;
@@ -190,56 +182,13 @@ struct bind_job {
 	int		(*binder)(const char *, int *);
 };
 
-/* Sockets that the service manager passed (sd_listen_fds(3)); -1 if none has this address. */
-static int inherited_fd(const struct sockaddr *sa, socklen_t len)
-{
-	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-	int64_t n;
-
-	if (pid == NULL || count == NULL || atol(pid) != (long)getpid() || !str_to_int(count, 1, 1000, &n))
-		return -1;
-	for (int fd = 3; fd < 3 + (int)n; fd++) {
-		struct sockaddr_storage have = { 0 };
-		socklen_t have_len = sizeof(have);
-
-		if (getsockname(fd, (struct sockaddr *)&have, &have_len) == 0 && have_len == len && memcmp(&have, sa, len) == 0)
-			return dup(fd);
-	}
-	return -1;
-}
-
-static int bind_self(const struct sockaddr *sa, socklen_t len, int *err_r)
-{
-	int one = 1, fd = socket(sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd >= 0) {
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-		if (sa->sa_family == AF_INET6)
-			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-		if (bind(fd, sa, len) == 0)
-			return fd;
-	}
-	*err_r = errno;
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
 static void bind_run(void *data)
 {
 	struct bind_job *j = data;
 
 	for (size_t i = 0; i < j->n; i++) {
-		int err = 0, fd = inherited_fd((struct sockaddr *)&j->want[i].sa, j->want[i].len);
+		int err = 0, fd = (j->binder != NULL ? j->binder : inet_listen)(j->want[i].text, &err);
 
-		if (fd < 0)
-			fd = j->binder != NULL ? j->binder(j->want[i].text, &err) :
-			    bind_self((struct sockaddr *)&j->want[i].sa, j->want[i].len, &err);
-		if (fd >= 0 && listen(fd, 4096) < 0) {
-			err = errno;
-			close(fd);
-			fd = -1;
-		}
 		if (fd < 0) {
 			j->why = xasprintf("bind %s: %s", j->want[i].text, strerror(err));
 			return;
@@ -369,8 +318,6 @@ void generation_adopt_start(struct listen_op *op, struct task *task, struct gene
 		if (listener_find(g->listen[i].text) != NULL)
 			continue;
 		str_copy(j->want[j->n].text, g->listen[i].text, sizeof(j->want[j->n].text));
-		j->want[j->n].sa = g->listen[i].sa;
-		j->want[j->n].len = g->listen[i].len;
 		j->want[j->n++].fd = -1;
 	}
 	job_start(&a->job, task, table_load_class(), bind_run, j, bind_free, BIND_LIMIT_MS);

@@ -8,8 +8,6 @@ enum { HOOKS_MAX = 32, CLASSES_MAX = 32 };
 
 struct listen_addr {
 	char		 text[80];	/* "192.0.2.1:25", "[::1]:25", "0.0.0.0:25" */
-	struct sockaddr_storage sa;
-	socklen_t	 len;
 	size_t		 service;	/* index into the generation's services */
 };
 struct generation {

@@ -77,9 +77,12 @@ static void drop_repeated(struct problems *problems)
 
 static void check_owner(const struct view *v, struct problems *problems)
 {
-	if (geteuid() == 0 && getpwnam(view_str(v, mail_owner)) == NULL)
-		problem_add(problems, PROBLEM_ERROR, NULL, 0, "mail_owner: user %s does not exist; a start as root refuses",
-		    view_str(v, mail_owner));
+	char *why = geteuid() == 0 ? owner_unfit(v, getpwnam(view_str(v, mail_owner))) : NULL;
+	int line = 0;
+
+	if (why != NULL)
+		problem_add(problems, PROBLEM_FATAL, config_location(v->config, "mail_owner", &line), line, "%s", why);
+	free(why);
 }
 
 /* Mail for a transport that no service of master.cf carries waits until it expires: legal, but seldom meant where
@@ -147,8 +150,10 @@ int command_set_permissions(const struct options *o)
 	int err;
 
 	if (geteuid() == 0) {
-		if (pw == NULL)
-			log_fatal("mail_owner: user %s does not exist", view_str(v, mail_owner));
+		char *why = owner_unfit(v, pw);
+
+		if (why != NULL)
+			log_fatal("file %s/main.cf: %s", o->config_dir, why);
 		plan.uid = pw->pw_uid;
 		plan.gid = pw->pw_gid;
 	}

@@ -5,6 +5,7 @@
  * first and waits on a pipe for "ok" or for the reason. */
 #include "postrider.h"
 #include <postrider/file.h>
+#include <postrider/inet.h>
 #include <postrider/log.h>
 #include <postrider/parent.h>
 #include <postrider/service.h>
@@ -117,6 +118,7 @@ int command_start(const struct options *o)
 		return await(fds[0], pid);
 	}
 	close(fds[0]);
+	inet_inherit();
 	setsid();
 	null = open("/dev/null", O_RDWR);
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 || chdir("/") < 0 ||
@@ -126,17 +128,29 @@ int command_start(const struct options *o)
 }
 
 /* ---- the configuration reader ---------------------------------------------------------------------- */
+char *owner_unfit(const struct view *v, const struct passwd *pw)
+{
+	const char *name = view_str(v, mail_owner);
+
+	if (pw == NULL)
+		return xasprintf("parameter mail_owner: user %s has no passwd entry: make one (useradd --system --user-group "
+		    "--no-create-home --home-dir %s --shell /usr/sbin/nologin %s), or name in main.cf the user that shall own "
+		    "the queue", name, view_str(v, queue_directory), name);
+	if (pw->pw_uid == 0 || pw->pw_gid == 0)
+		return xasprintf("parameter mail_owner: user %s has privileged user or group ID", name);
+	return NULL;
+}
+
 static void plan_owner(const struct view *v)
 {
 	const char *name = view_str(v, mail_owner);
 	struct passwd *pw = getpwnam(name);
+	char *why = owner_unfit(v, pw);
 	gid_t groups[32];
 	int n = NELEM(groups);
 
-	if (pw == NULL)
-		log_fatal("file %s/main.cf: parameter mail_owner: user %s has no passwd entry", config_dir(v->config), name);
-	if (pw->pw_uid == 0 || pw->pw_gid == 0)
-		log_fatal("file %s/main.cf: parameter mail_owner: user %s has privileged user or group ID", config_dir(v->config), name);
+	if (why != NULL)
+		log_fatal("file %s/main.cf: %s", config_dir(v->config), why);
 	printf("owner %s\nuid %lu\ngid %lu\n", name, (unsigned long)pw->pw_uid, (unsigned long)pw->pw_gid);
 	if (getgrouplist(name, pw->pw_gid, groups, &n) < 0)
 		n = NELEM(groups);
