@@ -130,6 +130,7 @@ if ($other) {
 }
 unlike($s->log, qr/z\@inbox\.test/, 'what was deleted is not');
 ok(wait_for('maildrop empty', 10, sub { !glob "$s->{dir}/queue/maildrop/*" }), 'maildrop is empty');
+ok($s->wait_log(qr/from=<other\@example\.org>.*\n(?:.*\n)*.*removed/), 'and was delivered') if $other;
 is(super('-d', 'ALL'), "0 postsuper: Deleted: 1 message\n", 'the end');
 $s->finish;
 done_testing();

@@ -6,7 +6,6 @@
  * the pass: what is woken while tasks run waits for the next pass, so nobody starves the
  * sockets. Posting is a lock-free push and, only when the loop sleeps, one write. */
 #include <errno.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -179,10 +178,6 @@ void loop_init(void)
 	struct event_config *c = event_config_new();
 
 	ASSERT(loop_base == NULL && c != NULL);
-	/* Buffers come and go with every message; giving the top of the heap back each time would
-	 * cost a system call and fresh page faults for each. */
-	mallopt(M_TRIM_THRESHOLD, 4 * 1024 * 1024);
-	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 	signal(SIGPIPE, SIG_IGN);
 	event_config_set_flag(c, EVENT_BASE_FLAG_NOLOCK);	/* one thread only */
 	event_config_set_flag(c, EVENT_BASE_FLAG_IGNORE_ENV);
@@ -250,8 +245,10 @@ static void pass(void)
 void loop_run(void)
 {
 	ASSERT(loop_base != NULL);
+	stats_check(true);
 	for (stopping = false; !stopping;)
 		pass();
+	stats_check(false);		/* what is released now may wait for threads */
 }
 
 void loop_stop(void)

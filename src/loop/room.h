@@ -20,6 +20,7 @@ struct block_mark {
 };
 extern bool block_check;			/* POSTRIDER_BLOCK_CHECK=1 */
 void	stats_init(void);
+void	stats_check(bool running);		/* inside loop_run(), and only there, blocks are looked for */
 void	stats_pass(int64_t us);
 void	block_begin(struct block_mark *);
 void	block_end(const struct block_mark *, const char *name);

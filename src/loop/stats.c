@@ -22,17 +22,23 @@ static struct window now_window, last_window;
 static int64_t window_began_us;
 static uint64_t passes, switches, faults, slow;
 static const char *last_blocked;
+static bool block_check_wanted;
 bool block_check;
 
 void stats_init(void)
 {
 	const char *check = getenv("POSTRIDER_BLOCK_CHECK");
 
-	block_check = check != NULL && strcmp(check, "1") == 0;
+	block_check_wanted = check != NULL && strcmp(check, "1") == 0;
 	now_window = last_window = (struct window){ 0 };
 	window_began_us = clock_fresh_us();
 	passes = switches = faults = slow = 0;
 	last_blocked = NULL;
+}
+
+void stats_check(bool running)
+{
+	block_check = block_check_wanted && running;
 }
 
 /* 0..3 one each, then four steps to the octave. */
