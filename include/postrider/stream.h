@@ -70,6 +70,7 @@ void	 stream_deadline(struct stream *, int64_t ms);
  * any to give goes on; the next reading poll says STREAM_EOF or STREAM_ERROR. */
 bool	 stream_gone(const struct stream *);
 const char *stream_why(const struct stream *);	/* "Connection reset by peer" ...; "" if fine */
+int	 stream_error(const struct stream *);		/* its errno, 0 if fine */
 void	 stream_pause(struct stream *, bool paused);	/* stop reading from the kernel; hang-up still seen */
 
 /* TLS seam. The tls module fills a struct of functions and installs it; after that, reads and writes

@@ -67,20 +67,23 @@ const char *table_label(const struct table *);		/* "hash:/etc/aliases.db": its n
 const char *table_broken(const struct table *);		/* why it only answers TABLE_ERROR, NULL if it is fine */
 bool	table_is_fixed(const struct table *);		/* fixed strings: asking for parts of a key makes sense */
 
+enum { TABLE_ERR_CONFIG = -1 };	/* not a passing trouble: what the table holds or how it was set up is wrong */
 struct table_op {		/* embedded; zeroed = idle */
 	const char	*value;	/* on TABLE_FOUND; ours until table_end() */
-	const char	*why;	/* on TABLE_ERROR: a line for the log; ours until table_end() */
-	int		 err;	/* on TABLE_ERROR: errno, 0 if there is none to tell */
+	const char	*why;	/* on TABLE_ERROR: lines for the log, with newlines between; ours until table_end() */
+	int		 err;	/* on TABLE_ERROR: errno, 0 if there is none to tell, or TABLE_ERR_CONFIG */
 	/* private to src/table: */
 	enum table_result result;
 	struct table_data *data;	/* contents being asked, referenced */
 	struct task	*task;
 	void		*state;		/* of a class that waits */
+	char		*key;		/* while it waits */
 	struct buf	 buf;		/* values that are made, not stored */
 };
 void	table_start(struct table_op *, struct task *, struct table *, const char *key);	/* copies key */
 enum table_result table_poll(struct table_op *);
 void	table_end(struct table_op *);
+void	table_log_why(const struct log_ctx *, const struct table_op *);	/* a warning for each line of why, if any */
 
 /* Every entry, in the table's own order; each returns false to stop. For commands: blocks. NULL, or what is
  * wrong: "sequence operation is not supported". */

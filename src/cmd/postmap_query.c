@@ -2,6 +2,7 @@
  * The tables are those of the server, with the loop they need: a table that answers at once needs no pass of it.
  * Keys come one by one, or as the header and body lines of a message, as header_checks and body_checks get them. */
 #include "postmap.h"
+#include <postrider/dns.h>
 #include <postrider/log.h>
 #include <postrider/loop.h>
 #include <postrider/mime.h>
@@ -18,8 +19,11 @@ static void stop_waiting(struct task *t UNUSED)
 
 void query_open(struct query *q, const struct view *view, char *const *specs, size_t n, int flags, bool decode)
 {
+	struct dns_config dns = { .servers = view_str(view, postrider_dns_servers) };
+
 	*q = (struct query){ .view = view, .spec = specs, .n = n, .flags = flags | TABLE_BRIEF, .decode = decode };
 	loop_init();
+	dns_init(&dns);
 	table_init();
 	task_init(&waiter, "postmap", stop_waiting);
 	q->set = tables_new(view);
@@ -32,6 +36,7 @@ void query_close(struct query *q)
 	free(q->table);
 	buf_release(&q->value);
 	table_release();
+	dns_release();
 	loop_release();
 }
 
@@ -93,11 +98,10 @@ bool query_find(struct query *q, const char *key)
 		table_start(&op, &waiter, t, key);
 		while ((r = table_poll(&op)) == TABLE_WAIT)
 			loop_run();
-		if (op.why != NULL)
-			log_warn(NULL, "%s", op.why);
+		table_log_why(NULL, &op);
 		if (r == TABLE_ERROR)
-			log_fatal("table %s: query error: %s", table_label(t),
-			    op.err != 0 ? strerror(op.err) : "Application error");
+			log_fatal("table %s: query error%s%s", table_label(t), op.err != TABLE_ERR_CONFIG ? ": " : "",
+			    op.err > 0 ? strerror(op.err) : op.err == 0 ? "Application error" : "");
 		if (r == TABLE_FOUND && *op.value == '\0') {
 			log_warn(NULL, "table %s: key %s: empty string result is not allowed", q->spec[i], key);
 			log_warn(NULL, "table %s should return NO RESULT in case of NOT FOUND", q->spec[i]);

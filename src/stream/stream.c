@@ -170,6 +170,11 @@ bool stream_gone(const struct stream *s)
 	return s->error != 0 || (s->eof && s->len == s->off);
 }
 
+int stream_error(const struct stream *s)
+{
+	return s->error;
+}
+
 const char *stream_why(const struct stream *s)
 {
 	const char *why = s->tls != NULL && s->tls->why != NULL ? s->tls->why(s->tls_ctx) : "";

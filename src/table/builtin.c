@@ -18,5 +18,7 @@ const struct table_class *const table_builtin[] = {
 	&table_pipemap,
 	&table_randmap,
 	&table_internal,
+	&table_socketmap,
+	&table_tcp,
 	NULL,
 };

@@ -12,6 +12,7 @@
 #include <postrider/log.h>
 #include <postrider/loop.h>
 
+#include "peer.h"
 #include "room.h"
 
 enum { LOOK_EVERY_MS = 700, SETTLED_US = 1000 * 1000, LOOK_LIMIT_MS = 600 * 1000 };
@@ -372,5 +373,6 @@ void table_release(void)
 		free(d);
 	}
 	table_unix_release();
+	peer_release_all();
 	worker_class_free(&follow.load);
 }

@@ -3,24 +3,30 @@
  * changes nothing for it. Rules that are the same for every type are here: folding, keys
  * and values that are not UTF-8, broken tables. A local table answers inside
  * table_start() without allocating anything. */
+#include <postrider/log.h>
 #include <postrider/loop.h>
 
 #include "room.h"
 
-static void finish(struct table_op *op, enum table_result r)
+/* As Postfix has it, a value that is not UTF-8 is a fault of the table's, not an answer. */
+static void finish(struct table_op *op, enum table_result r, const char *key)
 {
 	struct table_data *d = op->data;
 
 	if (r == TABLE_FOUND && d->utf8 && !str_is_utf8(op->value, strlen(op->value))) {
 		struct buf why = { 0 };
 
-		buf_addf(&why, "%s: non-UTF-8 value \"%s\": malformed UTF-8 or invalid codepoint", d->label, op->value);
+		buf_addf(&why, "%s: key \"%s\": non-UTF-8 value \"%s\": malformed UTF-8 or invalid codepoint", d->label, key,
+		    op->value);
 		buf_release(&op->buf);
 		op->buf = why;
 		op->why = op->buf.p;
 		op->value = NULL;
-		r = TABLE_NONE;
+		op->err = TABLE_ERR_CONFIG;
+		r = TABLE_ERROR;
 	}
+	if (r == TABLE_WAIT && op->key == NULL)
+		op->key = xstrdup(key);
 	op->result = r;
 }
 
@@ -48,16 +54,16 @@ void table_start(struct table_op *op, struct task *task, struct table *t, const 
 	op->result = TABLE_WAIT;
 	if (d->contents == NULL) {
 		op->why = d->down;
-		finish(op, TABLE_ERROR);
+		finish(op, TABLE_ERROR, key);
 		return;
 	}
 	if (d->utf8 && !key_usable(op, d, key)) {
-		finish(op, TABLE_NONE);
+		finish(op, TABLE_NONE, key);
 		return;
 	}
 	if (d->fold && !d->pattern)
 		key = fold_key(key, d->utf8, &tmp);
-	finish(op, d->class->lookup(d->contents, op, key));
+	finish(op, d->class->lookup(d->contents, op, key), key);
 	buf_release(&tmp);
 }
 
@@ -65,7 +71,7 @@ enum table_result table_poll(struct table_op *op)
 {
 	ASSERT(op->data != NULL);
 	if (op->result == TABLE_WAIT)
-		finish(op, op->data->class->poll(op->data->contents, op));
+		finish(op, op->data->class->poll(op->data->contents, op), op->key);
 	return op->result;
 }
 
@@ -78,6 +84,7 @@ void table_end(struct table_op *op)
 	if (d->class != NULL && d->class->end != NULL && d->contents != NULL)
 		d->class->end(d->contents, op);
 	buf_release(&op->buf);
+	free(op->key);
 	*op = (struct table_op){ 0 };
 	table_data_unref(d);
 }
@@ -92,6 +99,16 @@ void table_data_unref(struct table_data *d)
 	free(d->down);
 	free(d->label);
 	free(d);
+}
+
+void table_log_why(const struct log_ctx *log, const struct table_op *op)
+{
+	const char *p = op->why, *end;
+
+	for (; p != NULL; p = *end != '\0' ? end + 1 : NULL) {
+		end = p + strcspn(p, "\n");
+		log_warn(log, "%.*s", (int)(end - p), p);
+	}
 }
 
 const char *table_each(struct table *t, table_each_fn *fn, void *arg)

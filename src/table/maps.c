@@ -59,8 +59,7 @@ static bool judge(struct maps_op *op, const char *key, enum table_result r)
 {
 	const struct table *t = op->maps->table[op->pos];
 
-	if (op->op.why != NULL)
-		log_warn(op->log, "%s", op->op.why);
+	table_log_why(op->log, &op->op);
 	if (r == TABLE_FOUND && *op->op.value == '\0') {
 		log_warn(op->log, "%s lookup of %s returns an empty string result", op->maps->title, key);
 		log_warn(op->log, "%s should return NO RESULT in case of NOT FOUND", op->maps->title);

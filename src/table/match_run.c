@@ -61,8 +61,7 @@ static const char *next_entry(const struct match_op *op, bool fixed)
 /* The table's answer for op->entry; true when that decides. */
 static bool judge(struct match_op *op, const struct match_step *s, enum table_result r)
 {
-	if (op->op.why != NULL)
-		log_warn(op->log, "%s", op->op.why);
+	table_log_why(op->log, &op->op);
 	if (r == TABLE_ERROR) {
 		log_warn(op->log, "%s: %s: table lookup problem", op->list->name, table_spec(s->table));
 		op->result = MATCH_ERROR;

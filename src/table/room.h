@@ -60,6 +60,7 @@ struct table {
 struct tables {
 	unsigned	 refs;		/* on the loop */
 	bool		 smtputf8;
+	size_t		 socketmap_query_max, socketmap_reply_max;
 	char		*queue_directory, *data_directory;
 	char		*alias_specs;	/* values of alias_maps and alias_database */
 	struct hash	 by_spec;	/* "flags spec" -> struct table */
@@ -187,5 +188,5 @@ void	nets_release(struct nets *);
 extern const struct table_class *const table_builtin[];	/* NULL-terminated */
 extern const struct table_class table_static, table_inline, table_texthash, table_fail, table_environ;
 extern const struct table_class table_lmdb, table_hash, table_btree, table_unix, table_cidr, table_regexp, table_pcre;
-extern const struct table_class table_unionmap, table_pipemap, table_randmap, table_internal;
+extern const struct table_class table_unionmap, table_pipemap, table_randmap, table_internal, table_socketmap, table_tcp;
 #endif

@@ -62,6 +62,8 @@ struct tables *tables_new(const struct view *view)
 
 	set->refs = 1;
 	set->smtputf8 = view_bool(view, smtputf8_enable);
+	set->socketmap_query_max = (size_t)view_int(view, socketmap_max_query_size);
+	set->socketmap_reply_max = (size_t)view_int(view, socketmap_max_reply_size);
 	set->queue_directory = xstrdup(view_str(view, queue_directory));
 	set->data_directory = xstrdup(view_str(view, data_directory));
 	set->alias_specs = xasprintf("%s %s", view_str(view, alias_maps), view_str(view, alias_database));

@@ -91,6 +91,7 @@ static enum table_result give(struct table_op *op, struct buf *text)
 
 static enum table_result fail(struct table_op *op, const struct run *r)
 {
+	op->err = r->op.err;
 	if (r->op.why != NULL) {
 		buf_reset(&op->buf);
 		buf_adds(&op->buf, r->op.why);

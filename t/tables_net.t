@@ -1,0 +1,81 @@
+#!/usr/bin/perl
+# Tables that ask a server on the loop, socketmap: and tcp:, as a client of the mail server sees them: answers, errors,
+# servers that are gone, come back, hang, or say too much.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+use Postrider;
+use Postrider::Asked;
+
+sub ns { return Postrider::Asked::netstring($_[0]) }
+my $dir = Postrider::Asked->new(kind => 'socketmap', down => 1)->{dir};
+my $sm = Postrider::Asked->new(kind => 'socketmap', replies => { 'one@sm.test' => ns('OK x@remote.test'), 'temp@sm.test' => ns('TEMP later'), 'perm@sm.test' => ns('PERM broken'), 'hang@sm.test' => undef,
+	'big@sm.test' => '999999999:x', 'junk@sm.test' => "220 hello\r\n", 'close@sm.test' => '', 'late@sm.test' => ns('OK y@remote.test') });
+my $tcp = Postrider::Asked->new(kind => 'tcp', replies => { 'one@tcp.test' => "200 x\@remote.test\n", 'temp@tcp.test' => "400 later\n", 'odd@tcp.test' => "999 what\n", 'a%20b@tcp.test' => "200 x\@remote%2Etest\n", 'hang@tcp.test' => undef });
+my $s = server(main => <<EOT);
+mydestination =
+virtual_alias_domains = sm.test, tcp.test, un.test
+virtual_alias_maps = socketmap:inet:127.0.0.1:$sm->{port}:aliases, tcp:localhost:$tcp->{port}
+smtpd_recipient_restrictions = permit_mynetworks, reject
+default_transport = discard
+smtpd_soft_error_limit = 1000
+smtpd_hard_error_limit = 1000
+smtpd_error_sleep_time = 0
+EOT
+$s->{allow} = [qr/lookup error/, qr/socketmap server/, qr/TCP map/, qr/connect to/];
+my $c = $s->client;
+$c->cmd('EHLO client.test');
+$c->cmd('MAIL FROM:<a@example.net>');
+sub rcpt { my ($local, $want, $what) = @_; like($c->cmd("RCPT TO:<$local>"), $want, $what) }
+my $later = qr/^451 4\.3\.0 <[^>]*>: Temporary lookup failure/;
+rcpt('one@sm.test', qr/^250/, 'socketmap: found');
+rcpt('two@sm.test', qr/^550 5\.1\.1/, 'not found');
+rcpt("$_\@sm.test", $later, $_) for qw(temp perm big junk close);
+rcpt('one@sm.test', qr/^250/, 'and still');
+rcpt('one@tcp.test', qr/^250/, 'tcp: found');
+rcpt('"a b"@tcp.test', qr/^250/, 'in its encoding');
+rcpt('two@tcp.test', qr/^550 5\.1\.1/, 'not found');
+rcpt("$_\@tcp.test", $later, $_) for qw(temp odd);
+wait_for("log", 10, sub { $s->log =~ /bad status code/ });
+my $log = $s->log;
+like($log, qr/smtpd\[\d+\]: warning: socketmap:inet:127\.0\.0\.1:\d+:aliases socketmap server temporary error: later\n/, 'the reason is logged');
+like($log, qr/warning: table socketmap:\S+ lookup error: input exceeds size limit\n/, 'size limit');
+like($log, qr/warning: table socketmap:\S+ lookup error: input format error\n/, 'format');
+like($log, qr/warning: table socketmap:\S+ lookup error: unexpected disconnect\n/, 'disconnect');
+like($log, qr/warning: read TCP map reply from localhost:\d+: bad status code: 999 what\n/, 'status');
+my $connects = () = $sm->log =~ /^connect$/mg;
+ok($connects <= 8, "connections are used again ($connects)");
+
+# ---- one that hangs is no one else's trouble
+my $h = $s->client;
+$h->cmd('EHLO client.test');
+$h->cmd('MAIL FROM:<a@example.net>');
+$h->raw("RCPT TO:<hang\@sm.test>\r\n");
+my $h2 = $s->client;
+$h2->cmd('EHLO client.test');
+$h2->cmd('MAIL FROM:<a@example.net>');
+$h2->raw("RCPT TO:<hang\@tcp.test>\r\n");
+ok(wait_for('both asked', 10, sub { $sm->log =~ /hang\@sm/ && $tcp->log =~ /hang\@tcp/ }), 'two look-ups hang');
+rcpt('one@sm.test', qr/^250/, 'others go on') for 1 .. 20;
+rcpt('one@tcp.test', qr/^250/, 'here, too') for 1 .. 20;
+undef $h;
+undef $h2;
+
+# ---- away and back
+$sm->stop;
+rcpt('late@sm.test', $later, 'the server is down');
+ok(wait_for("log", 10, sub { $s->log =~ /warning: connect to 127\.0\.0\.1:\d+: Connection refused\n.*warning: table socketmap:\S+ lookup error: Connection refused\n/ }), "as the log says");
+$sm->start;
+rcpt('late@sm.test', qr/^250/, 'and up again');
+
+# ---- postmap, a UNIX socket
+my $un = Postrider::Asked->new(kind => 'socketmap', path => "$dir/sock", replies => { k => ns('OK v'), hang => undef });
+my ($rc, $out, $err) = $s->tool('postmap', '-q', '-', "socketmap:unix:$dir/sock:m", { stdin => "k\nx\nk\n" });
+is("$rc$out$err", "0k\tv\nk\tv\n", 'postmap, UNIX socket');
+is($un->log, "connect\nm k\nm x\nm k\n", 'one connection');
+($rc, $out, $err) = $s->tool('postmap', '-q', 'k', 'socketmap:foo');
+is("$rc$err", "1postmap: fatal: socketmap requires server:socketmap argument\n", 'a bad name');
+$s->finish;
+done_testing();
