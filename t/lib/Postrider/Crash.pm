@@ -279,6 +279,7 @@ sub power_cut
 	my ($what, $log, %o) = @_;
 	my ($rc, $out, $err) = run_cmd([crash_bin('powercut'), '-n', $o{images}, '-s', $o{seed} // 1, ($o{smtp} ? '-S' : ()), $log], timeout => $o{limit} // 3600);
 	is($rc, 0, "$what: " . ((split /\n/, $out)[-1] // 'nothing')) or diag($out . join '', grep { !/removing \d+ unfinished/ } split /^/m, $err);
+	unlink $log if $rc == 0;
 }
 sub scratch { return tempdir('postrider-cut.XXXXXX', DIR => -w '/dev/shm' ? '/dev/shm' : $ENV{TMPDIR} // '/tmp', CLEANUP => 1) }
 
