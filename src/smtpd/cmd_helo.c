@@ -54,6 +54,7 @@ static enum cmd_result greeted(struct session *s, struct command *c, const char 
 			return CMD_BAD;
 		}
 	}
+	history_turn(s);
 	session_reset(s);
 	name = xstrdup(c->facts.helo);
 	neuter(str_printable(name, '?'));

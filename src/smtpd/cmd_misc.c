@@ -5,6 +5,7 @@ enum cmd_result cmd_rset(struct session *s, struct command *c)
 {
 	if (c->argc != 1)
 		return protocol_error(s, "501 5.5.4 Syntax: RSET");
+	history_turn(s);
 	session_reset(s);
 	reply(s, "250 2.0.0 Ok");
 	return CMD_OK;

@@ -154,6 +154,7 @@ enum cmd_result cmd_xclient(struct session *s, struct command *c)
 		free(s->sasl_user);
 		s->sasl_user = NULL;
 	}
+	history_flush(s, 0);
 	session_reset(s);
 	greet_start(s);
 	return CMD_RESTART;

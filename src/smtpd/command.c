@@ -236,6 +236,7 @@ static void line_in(struct session *s, const struct slice *l, bool whole)
 	while (whole && lenient_lines(s) && len > 0 && l->p[len - 1] == '\r')
 		len--;
 	s->cmd = command_new(s, l, len);
+	history_in(s, s->cmd->line);
 	if (view_bool(s->view, smtputf8_enable) && !str_is_utf8(s->cmd->line, strlen(s->cmd->line))) {
 		protocol_error(s, "500 5.5.2 Error: bad UTF-8 syntax");
 		s->errors++;

@@ -96,6 +96,7 @@ void *conf_compile(struct service *s, struct problems *problems)
 	match_list_new(t, MATCH_HOST, #name, view_str(v, name), match_parent_style(parents, #name), problems)
 #define WORDS(name)	match_list_new(t, MATCH_STRING, #name, view_str(v, name), false, problems)
 	c->access = access_compile(s, problems);
+	c->notify = notify_classes_mask(view_str(v, notify_classes));
 	c->xclient = HOSTS(smtpd_authorized_xclient_hosts);
 	c->xforward = HOSTS(smtpd_authorized_xforward_hosts);
 	c->verp = HOSTS(smtpd_authorized_verp_clients);

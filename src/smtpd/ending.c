@@ -92,6 +92,7 @@ bool run_bdat(struct session *s)
 static void content_over(struct session *s, bool ok)
 {
 	count_content(s, ok);
+	history_turn(s);
 	session_reset(s);
 	session_next(s);
 }

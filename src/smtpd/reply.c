@@ -128,6 +128,7 @@ void reply_text(struct session *s, const char *text)
 		mark_continued(&b);
 		smtpd_counters.rejects++;
 	}
+	history_out(s, b.p);
 	buf_adds(&b, "\r\n");
 	emit(s, b.p, b.len);
 	if (strncmp(b.p, "421", 3) == 0 || strncmp(b.p, "521", 3) == 0)
@@ -149,5 +150,6 @@ void reply(struct session *s, const char *fmt, ...)
 
 void reply_ehlo(struct session *s, const char *lines)
 {
+	history_out(s, lines);
 	emit(s, lines, strlen(lines));
 }

@@ -265,6 +265,7 @@ static void session_free(struct session *s)
 		log_ending(s);
 		log_disconnect(s);
 	}
+	history_flush(s, 0);
 	if (s->counted)
 		client_disconnect(s->service->entry->name, s->addr);
 	greet_end(s);
@@ -284,6 +285,7 @@ static void session_free(struct session *s)
 	sessions_open--;
 	buf_release(&s->held);
 	buf_release(&s->cut);
+	transcript_release(&s->history);
 	free(s->name);
 	free(s->rev_name);
 	free(s->client);

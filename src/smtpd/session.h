@@ -5,6 +5,7 @@
 #define SMTPD_SESSION_H
 #include <postrider/access.h>
 #include <postrider/arena.h>
+#include <postrider/bounce.h>
 #include <postrider/buf.h>
 #include <postrider/cleanup.h>
 #include <postrider/dns.h>
@@ -28,6 +29,7 @@ struct smtpd_conf {
 	unsigned	 discard;	/* EHLO_* */
 	enum bare_lf	 bare_lf;
 	unsigned	 cleanup_flags;	/* from receive_override_options */
+	unsigned	 notify;	/* ACCESS_ERR_* postmaster wants to hear of */
 	bool		 allow_unlisted;
 	char		*verify_sender;	/* canonical address_verify_sender: always accepted */
 	const struct service *cleanup;	/* cleanup_service_name's line; NULL: the defaults */
@@ -200,6 +202,7 @@ struct session {
 	struct access_memory memory;
 	struct timer	 timer;
 	struct buf	 held;		/* replies held back by ST_PENALTY */
+	struct transcript history;	/* what was said, for postmaster */
 	struct buf	 cut;		/* a line that was too long, its rest is being skipped */
 	int64_t		 deadline_at;	/* now_ms() when the peer's time is up */
 	struct forward	*forward;
@@ -235,6 +238,12 @@ void	reply_ehlo(struct session *, const char *lines);	/* "250-...\r\n250 ...\r\n
 bool	reply_held(const struct session *);	/* is there something to hold back? */
 void	reply_release(struct session *);
 void	note_error(struct session *, unsigned error_class);
+
+/* notice.c */
+void	history_in(struct session *, const char *line);
+void	history_out(struct session *, const char *text);
+void	history_turn(struct session *);		/* RSET, EHLO, a message's end */
+void	history_flush(struct session *, int threshold);
 
 /* command.c */
 enum stream_result command_read(struct session *);	/* OK: session->cmd is set, or the line was dealt with (cmd NULL) */

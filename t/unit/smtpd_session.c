@@ -463,8 +463,8 @@ static void test_idle_memory(void)
 	clients_left = 0;
 	settle(300);
 	is_int(smtpd_sessions(), 0, "all gone");
-	each = (before - memory_in_use()) / MANY;
-	ok(each < 2500, "an idle session and its client together take %zu bytes", each);
+	each = (before - memory_in_use()) / MANY;	/* some 500 bytes of it are the transcript */
+	ok(each < 3000, "an idle session and its client together take %zu bytes", each);
 	for (int i = 0; i < MANY; i++) {
 		timer_end(&c[i].timer);
 		task_unlink(&c[i].task);
