@@ -117,6 +117,9 @@ void session_end(struct attempt *a)
 	/* Answered before it had all of the content: what is still queued must not follow. */
 	if (a->state >= ST_BODY && stream_queued(c->stream) > 0)
 		c->dead = true;
+	if (!c->dead && !keep && !a->quit_sent)
+		conn_said(c, "QUIT");		/* cache_quit() is going to */
+	conn_notify(c, a->d->msg);
 	if (c->dead) {
 		conn_free(&c);
 	} else if (keep) {
@@ -304,7 +307,10 @@ static void leftover(struct attempt *a)
 
 static void hello_send(struct attempt *a, const char *verb)
 {
-	stream_printf(a->conn->stream, "%s %s\r\n", verb, a->svc->p.helo_name);
+	char *line = xasprintf("%s %s", verb, a->svc->p.helo_name);
+
+	conn_puts(a->conn, line);
+	free(line);
 	stream_deadline(a->conn->stream, a->svc->p.helo_ms);
 }
 

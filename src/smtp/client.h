@@ -13,6 +13,7 @@
 #define SMTP_CLIENT_H
 
 #include <postrider/base.h>
+#include <postrider/bounce.h>
 #include <postrider/buf.h>
 #include <postrider/config.h>
 #include <postrider/dns.h>
@@ -55,7 +56,7 @@ enum prefer { PREFER_ANY, PREFER_IPV4, PREFER_IPV6 };
 
 struct smtp_params {		/* strings are borrowed from the configuration */
 	bool		 lmtp;
-	const char	*myhostname, *helo_name, *relayhost, *fallback_relay, *tcp_port, *queue_directory;
+	const char	*myhostname, *helo_name, *relayhost, *fallback_relay, *tcp_port, *queue_directory, *double_bounce;
 	const char	*discard_words, *pix_words;
 	const char	*tls_demand;	/* "smtp_tls_security_level = encrypt": not to be had; NULL: nothing */
 	bool		 sasl;		/* credentials are configured: never without when AUTH is offered */
@@ -70,6 +71,7 @@ struct smtp_params {		/* strings are borrowed from the configuration */
 	bool		 always_ehlo, never_ehlo, skip_5xx_greeting, skip_quit_response, xforward, quote_envelope;
 	bool		 mime_downgrade, soft_bounce, assume_final, per_request_deadline;
 	int		 min_data_rate, line_limit, reply_max, header_limit, nesting_limit, boundary_limit;
+	bool		 notify;		/* notify_classes: transcripts of sessions with protocol errors */
 	bool		 cache_on_demand;
 	int64_t		 cache_ms, reuse_ms;
 	int		 reuse_count;
@@ -193,6 +195,8 @@ struct conn {
 	struct reply	 reply;
 	bool		 in_reply, skipping;	/* within a reply; within an over-long line */
 	bool		 armed;			/* the deadline for this reply is set */
+	bool		 upset;			/* an answer was no proper one: postmaster may want to know */
+	struct transcript history;		/* since it was made or taken from the cache */
 	/* parked: */
 	struct task	 task;
 	struct slot	*dest_slot, *addr_slot;
@@ -205,6 +209,9 @@ void	conn_free(struct conn **);
 enum stream_result conn_reply(struct conn *, const struct log_ctx *, const char *id);
 void	conn_arm(struct conn *, int64_t ms);		/* the time limit for the reply, once per reply */
 void	conn_puts(struct conn *, const char *line);	/* one command, without its line end */
+void	conn_said(struct conn *, const char *line);	/* a command went out another way: for the transcript */
+void	conn_check_code(struct conn *, int code);	/* a failure: of a kind that RFC 5321 says is a protocol error? */
+void	conn_notify(struct conn *, const struct message *);	/* its end or pause: the transcript goes, or is forgotten */
 
 struct conn *cache_take_dest(struct smtp_service *, const char *dest, struct task *);
 struct conn *cache_take_addr(struct smtp_service *, const struct sockaddr *, struct task *);

@@ -190,6 +190,7 @@ void command_write(struct attempt *a)
 		buf_addc(&a->cmd, '.');
 		break;
 	}
+	conn_said(a->conn, buf_str(&a->cmd));
 	buf_add(&a->cmd, "\r\n", 2);
 	stream_write(a->conn->stream, a->cmd.p, a->cmd.len);
 }

@@ -57,6 +57,7 @@ void conn_free(struct conn **cp)
 	free(c->namaddr);
 	free(c->relay);
 	buf_release(&c->reply.text);
+	transcript_release(&c->history);
 	free(c);
 }
 
@@ -64,6 +65,36 @@ void conn_puts(struct conn *c, const char *line)
 {
 	stream_puts(c->stream, line);
 	stream_write(c->stream, "\r\n", 2);
+	conn_said(c, line);
+}
+
+/* ---- for postmaster ---------------------------------------------------------------------------------------------- */
+void conn_said(struct conn *c, const char *line)
+{
+	if (c->svc->p.notify)
+		transcript_lines(&c->history, "Out: ", line);
+}
+
+/* As Postfix: syntax errors and unimplemented commands (x0z), a parameter that was not understood, and what fails
+ * although its code says otherwise. */
+void conn_check_code(struct conn *c, int code)
+{
+	if (code < 400 || code > 599 || code == 555 || (code >= 500 && code < 510))
+		c->upset = true;
+}
+
+/* Not about errors while sending notifications. */
+void conn_notify(struct conn *c, const struct message *m)
+{
+	const char *twice = c->svc->p.double_bounce;
+	size_t n = strcspn(m->sender, "@");
+
+	if (c->upset && c->svc->p.notify && *m->sender != '\0' && !(strchr(twice, '@') != NULL ? str_ieq(m->sender, twice) :
+	    strncmp(m->sender, twice, n) == 0 && twice[n] == '\0'))
+		transcript_send(&c->history, &(struct transcript_about){ .view = c->svc->service->view, .log = &c->log,
+			.program = c->svc->p.lmtp ? "LMTP client" : "SMTP client", .peer = c->relay, .upset = true });
+	c->upset = false;
+	transcript_release(&c->history);
 }
 
 void conn_arm(struct conn *c, int64_t ms)
@@ -127,6 +158,8 @@ enum stream_result conn_reply(struct conn *c, const struct log_ctx *log, const c
 			break;
 	}
 	c->in_reply = c->armed = false;
+	if (c->svc->p.notify)
+		transcript_lines(&c->history, "In:  ", buf_str(&c->reply.text));
 	if (c->reply.code == 421)
 		c->no_reuse = true;	/* RFC 5321 §3.8: the server is closing the channel */
 	return STREAM_OK;

@@ -3,6 +3,7 @@
  * The SMTP and the LMTP client are one program with two sets of parameters of the same meaning. The
  * table below pairs them; nothing else in this module knows which set a service uses. */
 #include "client.h"
+#include <postrider/access.h>
 #include <postrider/log.h>
 #include <stdlib.h>
 
@@ -97,6 +98,8 @@ void params_load(struct smtp_params *p, const struct view *v, bool lmtp)
 	p->quote_envelope = TWIN(view_bool, quote_rfc821_envelope);
 	p->mime_downgrade = !view_bool(v, disable_mime_output_conversion);
 	p->soft_bounce = view_bool(v, soft_bounce);
+	p->notify = (notify_classes_mask(view_str(v, notify_classes)) & ACCESS_ERR_PROTOCOL) != 0;
+	p->double_bounce = view_str(v, double_bounce_sender);
 	p->assume_final = lmtp && view_bool(v, lmtp_assume_final);
 	p->line_limit = TWIN(view_int, line_length_limit);
 	p->reply_max = view_int(v, line_length_limit);

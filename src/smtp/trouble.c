@@ -36,6 +36,7 @@ void why_set(struct attempt *a, const char *dsn, const struct reply *said, const
 	buf_vaddf(&w->text, fmt, ap);
 	va_end(ap);
 	if (said != NULL && a->conn != NULL) {
+		conn_check_code(a->conn, said->code);
 		w->mta = xstrdup(a->conn->host);
 		w->diagnostic = xasprintf("smtp; %s", buf_str(&said->text));
 	}

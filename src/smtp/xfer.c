@@ -192,7 +192,7 @@ static void send_dot(struct attempt *a)
 	a->snd = V_DOT;
 	command_write(a);
 	if (!attempt_reusable(a) && a->svc->p.skip_quit_response) {
-		stream_puts(a->conn->stream, "QUIT\r\n");
+		conn_puts(a->conn, "QUIT");
 		a->quit_sent = true;
 	}
 	a->rcv_rcpt = 0;
