@@ -82,12 +82,17 @@ bool attr_port(const char *value)
 	return strspn(value, "0123456789") == strlen(value) && strlen(value) <= 5;
 }
 
-enum cmd_result cannot_tell(struct session *s, const char *what)
+enum cmd_result local_data_error(struct session *s)
 {
-	log_warn(&s->log, "don't know if command %s should be allowed from %s", what, s->client);
 	log_info(&s->log, "NOQUEUE: reject: %s from %s: 421 4.3.0 %s Server local data error", s->where, s->client,
 	    view_str(s->view, myhostname));
 	note_error(s, ACCESS_ERR_DATA);
 	reply(s, "421 4.3.0 %s Server local data error", view_str(s->view, myhostname));
 	return CMD_BAD;
+}
+
+enum cmd_result cannot_tell(struct session *s, const char *what)
+{
+	log_warn(&s->log, "don't know if command %s should be allowed from %s", what, s->client);
+	return local_data_error(s);
 }

@@ -119,6 +119,20 @@ static void log_discarded(struct session *s)
 	buf_release(&names);
 }
 
+/* A list or table that decides what EHLO says has failed: as Postfix, rather nothing than a guess. */
+static bool unsure(struct session *s)
+{
+	if (s->discard_unsure)
+		log_warn(&s->log, "don't know what EHLO features to announce to %s", s->client);
+	else if (s->xclient_unsure || s->xforward_unsure)
+		log_warn(&s->log, "don't know if EHLO feature %s should be announced to %s",
+		    s->xclient_unsure ? "XCLIENT" : "XFORWARD", s->client);
+	else
+		return false;
+	local_data_error(s);
+	return true;
+}
+
 enum cmd_result cmd_ehlo(struct session *s, struct command *c)
 {
 	enum cmd_result r = greeted(s, c, "501 Syntax: EHLO hostname");
@@ -128,6 +142,8 @@ enum cmd_result cmd_ehlo(struct session *s, struct command *c)
 	if (r != CMD_OK)
 		return r;
 	s->esmtp = true;
+	if (unsure(s))
+		return CMD_BAD;
 	log_discarded(s);
 	buf_addf(&b, "250-%s\r\n", view_str(s->view, myhostname));
 	keywords(s, &b);

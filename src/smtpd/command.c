@@ -79,20 +79,23 @@ static bool list_has(struct session *s, const struct match_list *list, const cha
 	return yes;
 }
 
-/* smtpd_command_filter: repairs commands of broken clients. */
-static char *filtered(struct session *s, struct arena *a, char *text)
+/* smtpd_command_filter: repairs commands of broken clients. A table that would have to wait counts as one that
+ * cannot answer: commands are split before anything else looks at them. */
+static char *filtered(struct session *s, struct arena *a, char *text, bool *unsure_r)
 {
 	struct maps_op op = { 0 };
 	const char *p = text;
+	enum table_result r;
 
 	if (maps_empty(s->conf->command_filter))
 		return text;
 	p += strspn(p, " \t");
 	maps_start(&op, &s->task, &s->log, s->conf->command_filter, p, MAPS_ALL);
-	if (maps_poll(&op) == TABLE_FOUND) {
+	if ((r = maps_poll(&op)) == TABLE_FOUND) {
 		log_info(&s->log, "%s: replacing command \"%.100s\" with \"%.100s\"", s->client, text, op.value);
 		text = arena_strdup(a, op.value);
 	}
+	*unsure_r = r == TABLE_ERROR || r == TABLE_WAIT;
 	maps_end(&op);
 	return text;
 }
@@ -215,7 +218,7 @@ static struct command *command_new(struct session *s, const struct slice *l, siz
 	struct command *c = arena_alloc(&a, sizeof(*c));
 	struct token argv[ARGS_MAX];
 
-	c->line = filtered(s, &a, arena_strndup(&a, l->p, strnlen(l->p, len)));
+	c->line = filtered(s, &a, arena_strndup(&a, l->p, strnlen(l->p, len)), &c->unsure);
 	c->argc = tokenize(&a, c->line, argv, ARGS_MAX);
 	c->argv = arena_alloc(&a, (c->argc + 1) * sizeof(*argv));
 	memcpy(c->argv, argv, c->argc * sizeof(*argv));
@@ -237,7 +240,9 @@ static void line_in(struct session *s, const struct slice *l, bool whole)
 		len--;
 	s->cmd = command_new(s, l, len);
 	history_in(s, s->cmd->line);
-	if (view_bool(s->view, smtputf8_enable) && !str_is_utf8(s->cmd->line, strlen(s->cmd->line))) {
+	if (s->cmd->unsure) {
+		local_data_error(s);
+	} else if (view_bool(s->view, smtputf8_enable) && !str_is_utf8(s->cmd->line, strlen(s->cmd->line))) {
 		protocol_error(s, "500 5.5.2 Error: bad UTF-8 syntax");
 		s->errors++;
 	} else if (dispatch(s, s->cmd)) {

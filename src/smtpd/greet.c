@@ -206,6 +206,7 @@ static bool keywords(struct session *s)
 			return false;
 		if (r == TABLE_FOUND)
 			s->discard = keyword_mask(g->maps.value);
+		s->discard_unsure = r == TABLE_ERROR;
 		maps_end(&g->maps);
 	}
 	g->step = STEP_RULES;

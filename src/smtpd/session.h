@@ -83,6 +83,7 @@ struct command {
 	const char	*orcpt;		/* "type;decoded" */
 	unsigned	 notify;
 	bool		 utf8;		/* VRFY ... SMTPUTF8 */
+	bool		 unsure;	/* smtpd_command_filter could not be asked */
 };
 
 /* ---- a transaction ---------------------------------------------------------------------------------- */
@@ -173,7 +174,7 @@ struct session {
 	char		*rfc_addr;	/* NULL: as addr, with "IPv6:" in front where it is one */
 	uint8_t		 name_status, rev_status;	/* 2, 4, 5, 6 */
 	bool		 stand_alone : 1;	/* sendmail -bs: no client, no rules */
-	bool		 xclient_ok : 1, xclient_unsure : 1, xforward_ok : 1, xforward_unsure : 1, verp_ok : 1, counted : 1;
+	bool		 xclient_ok : 1, xclient_unsure : 1, xforward_ok : 1, xforward_unsure : 1, verp_ok : 1, discard_unsure : 1, counted : 1;
 	bool		 esmtp : 1, smtputf8 : 1, body_8bit : 1, body_7bit : 1;
 	bool		 early : 1;	/* pipelined where it must not */
 	bool		 hangup : 1;	/* a 421 or 521 was said */
@@ -292,6 +293,7 @@ enum cmd_result attr_bad(struct session *, const char *name, const char *value);
 bool	attr_unavailable(const char *value);
 bool	attr_address(const char *value, char *bare, size_t size);
 bool	attr_port(const char *value);
+enum cmd_result local_data_error(struct session *);	/* a table or list cannot answer what must be known */
 enum cmd_result cannot_tell(struct session *, const char *what);	/* its access list failed */
 void	neuter(char *s);	/* what would spoil a header comment becomes '?' */
 void	set_str(char **p, const char *value);
