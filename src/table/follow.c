@@ -373,6 +373,7 @@ void table_release(void)
 		free(d);
 	}
 	table_unix_release();
+	table_index_release();
 	peer_release_all();
 	worker_class_free(&follow.load);
 }

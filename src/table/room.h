@@ -134,10 +134,16 @@ void	*text_new(struct records *);		/* contents for table_texthash's lookup and c
 
 /* Indexed files. */
 struct index;
+/* Blocks. warm: for a server, with what makes look-ups quick. */
 struct index *index_open(const char *path, bool warm, char **why_r);
-void	index_close(struct index *);
-enum table_result index_get(struct index *, const char *key, struct buf *value, const char **why_r);
-const char *index_each(struct index *, table_each_fn *, void *arg);
+struct index *index_ref(struct index *);	/* any thread */
+void	index_unref(struct index *);
+const char *index_path(const struct index *);
+/* wait false: MUST_WAIT in place of waiting for the disk. ERROR: *why_r, static. Any thread. */
+enum index_found { INDEX_FOUND, INDEX_ABSENT, INDEX_ERROR, INDEX_MUST_WAIT };
+enum index_found index_get(const struct index *, const char *key, bool wait, struct buf *value, const char **why_r);
+const char *index_each(const struct index *, table_each_fn *, void *arg);
+void	table_index_release(void);
 
 /* A changed or a new one that takes the place of the old at the end, or nothing happens. */
 struct index_how {

@@ -8,10 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <postrider/file.h>
+#include <postrider/loop.h>
 
 #include "room.h"
 
-enum { SMALL = 1 << 20 };
+enum { SMALL = 1 << 20, LIMIT_MS = 20 * 1000 };
 
 struct indexed {
 	struct index	*index;
@@ -23,29 +24,112 @@ static void indexed_close(void *contents)
 	struct indexed *x = contents;
 
 	if (x->index != NULL)
-		index_close(x->index);
+		index_unref(x->index);
 	if (x->text != NULL)
 		table_texthash.close(x->text);
 	free(x);
+}
+
+static enum table_result give(struct table_op *op, enum index_found f, const char *why)
+{
+	if (f == INDEX_FOUND) {
+		op->value = buf_str(&op->buf);
+		return TABLE_FOUND;
+	}
+	if (f == INDEX_ABSENT)
+		return TABLE_NONE;
+	buf_reset(&op->buf);
+	buf_addf(&op->buf, "%s: %s", op->data->spec, why);
+	op->why = op->buf.p;
+	return TABLE_ERROR;
+}
+
+/* ---- a page that is not in memory: a worker reads it ------------------------------------------------------ */
+
+struct question {		/* a job's data */
+	struct index	*index;
+	char		*key;
+	struct buf	 value;
+	enum index_found found;
+	const char	*why;
+};
+
+static struct worker_class *disk;
+
+static void question_work(void *data)
+{
+	struct question *q = data;
+
+	q->found = index_get(q->index, q->key, true, &q->value, &q->why);
+}
+
+static void question_free(void *data)
+{
+	struct question *q = data;
+
+	index_unref(q->index);
+	free(q->key);
+	buf_release(&q->value);
+	free(q);
+}
+
+static enum table_result ask_disk(struct indexed *x, struct table_op *op, const char *key)
+{
+	struct question *q = xcalloc(1, sizeof(*q));
+	struct job_op *job = op->state = xcalloc(1, sizeof(*job));
+
+	if (disk == NULL)
+		disk = worker_class_new("index", 4, 10000);
+	q->index = index_ref(x->index);
+	q->key = xstrdup(key);
+	job_start(job, op->task, disk, question_work, q, question_free, LIMIT_MS);
+	return TABLE_WAIT;
+}
+
+static enum table_result indexed_poll(void *contents UNUSED, struct table_op *op)
+{
+	struct job_op *job = op->state;
+	struct question *q;
+
+	switch (job_poll(job)) {
+	case JOB_WAIT:
+		return TABLE_WAIT;
+	case JOB_DONE:
+		q = job->data;
+		buf_reset(&op->buf);
+		buf_adds(&op->buf, buf_str(&q->value));
+		return give(op, q->found, q->why);
+	case JOB_BUSY:
+		return give(op, INDEX_ERROR, "too many lookups are waiting for the disk");
+	case JOB_TIMEOUT:
+		break;
+	}
+	return give(op, INDEX_ERROR, "the disk does not answer");
+}
+
+static void indexed_end(void *contents UNUSED, struct table_op *op)
+{
+	if (op->state != NULL)
+		job_end(op->state);
+	free(op->state);
+}
+
+void table_index_release(void)
+{
+	if (disk != NULL)
+		worker_class_free(&disk);
 }
 
 static enum table_result indexed_lookup(void *contents, struct table_op *op, const char *key)
 {
 	struct indexed *x = contents;
 	const char *why = NULL;
-	enum table_result r;
+	enum index_found f;
 
 	if (x->text != NULL)
 		return table_texthash.lookup(x->text, op, key);
-	r = index_get(x->index, key, &op->buf, &why);
-	if (r == TABLE_FOUND) {
-		op->value = buf_str(&op->buf);
-	} else if (r == TABLE_ERROR) {
-		buf_reset(&op->buf);
-		buf_addf(&op->buf, "%s: %s", op->data->spec, why);
-		op->why = op->buf.p;
-	}
-	return r;
+	f = index_get(x->index, key, !table_on_loop() || op->task == NULL, &op->buf, &why);
+	return f == INDEX_MUST_WAIT ? ask_disk(x, op, key) : give(op, f, why);
 }
 
 static const char *indexed_each(void *contents, table_each_fn *fn, void *arg)
@@ -165,13 +249,13 @@ static void *hash_open(struct table_env *env, const char *name, char **why_r)
 
 const struct table_class table_lmdb = {
 	.abi = TABLE_ABI, .type = "lmdb", .open = lmdb_open, .close = indexed_close, .lookup = indexed_lookup,
-	.each = indexed_each,
+	.poll = indexed_poll, .end = indexed_end, .each = indexed_each,
 };
 const struct table_class table_hash = {
 	.abi = TABLE_ABI, .type = "hash", .open = hash_open, .close = indexed_close, .lookup = indexed_lookup,
-	.each = indexed_each,
+	.poll = indexed_poll, .end = indexed_end, .each = indexed_each,
 };
 const struct table_class table_btree = {
 	.abi = TABLE_ABI, .type = "btree", .open = hash_open, .close = indexed_close, .lookup = indexed_lookup,
-	.each = indexed_each,
+	.poll = indexed_poll, .end = indexed_end, .each = indexed_each,
 };
