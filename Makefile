@@ -152,6 +152,9 @@ $(B)/t/fuzz/%: t/fuzz/%.c $(B)/flags $(LIBS)
 $(B)/t/bench/load: t/bench/load.c
 	@mkdir -p $(@D)
 	$(CC) -O2 -g -Wall -Wextra -D_GNU_SOURCE -o $@ $<
+$(B)/t/bench/table_bench: t/bench/table_bench.c $(call modlibs,table)
+	@mkdir -p $(@D)
+	$(CC) $(ALLCFLAGS) -Iinclude $(ALLLDFLAGS) -o $@ $< $(call modlibs,table) $(RELAY_LIBS)
 $(B)/t/bench/fill: t/bench/fill.c $(call modlibs,store)
 	@mkdir -p $(@D)
 	$(CC) $(ALLCFLAGS) -Iinclude $(ALLLDFLAGS) -o $@ $< $(call modlibs,store) $(RELAY_LIBS)
