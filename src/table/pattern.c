@@ -8,6 +8,8 @@
 
 #include "pattern.h"
 
+enum { FILTER_MIN = 4 };	/* rules: below that, trying them is as quick */
+
 struct piece {
 	const char	*text;		/* NULL: a group */
 	unsigned	 group;
@@ -19,6 +21,7 @@ struct step {
 	size_t		 n;		/* pieces */
 	bool		 groups;	/* some piece is a group */
 	size_t		 end;		/* IF: where to go on if it does not hold */
+	const char	*text;		/* of first, while reading; NULL: the prefilter must not judge */
 	int		 line;
 };
 struct patterns {
@@ -27,6 +30,7 @@ struct patterns {
 	struct step	*step;
 	size_t		 n;
 	struct arena	 arena;
+	struct prefilter *prefilter;	/* NULL: few rules, or nothing to filter */
 };
 struct reading {
 	struct patterns	*p;
@@ -52,6 +56,7 @@ void pattern_close(void *contents)
 		if (p->step[i].second != NULL)
 			p->engine->release(p->step[i].second);
 	}
+	prefilter_free(&p->prefilter);
 	free(p->step);
 	free(p->name);
 	arena_release(&p->arena);
@@ -218,6 +223,16 @@ static bool template_allowed(struct reading *r, const struct template *t, bool i
 	return false;
 }
 
+/* A step that does nothing unless its pattern matches can be left out where it cannot. */
+static const char *plain_text(struct reading *r, const struct expression *e)
+{
+	const struct pattern_engine *g = r->engine;
+
+	if (e->inverted || (e->flags & g->plain_if) != g->plain_if || (e->flags & g->plain_unless) != 0)
+		return NULL;
+	return arena_strdup(&r->p->arena, e->text);
+}
+
 static void read_rule(struct reading *r, char *p)
 {
 	struct table_env *env = r->source.env;
@@ -257,6 +272,7 @@ static void read_rule(struct reading *r, char *p)
 	s = add_step(r);
 	s->first = first;
 	s->first_not = e.inverted;
+	s->text = plain_text(r, &e);
 	s->second = second;
 	s->second_not = e2.inverted;
 	s->n = t.n;
@@ -312,6 +328,17 @@ static void read_line(struct reading *r, char *p)
 	}
 }
 
+static void make_prefilter(struct patterns *p)
+{
+	const char **text = xcalloc(p->n + 1, sizeof(*text));
+
+	for (size_t i = 0; i < p->n; i++)
+		text[i] = p->step[i].text;
+	if (p->n >= FILTER_MIN)
+		p->prefilter = prefilter_new(text, p->n, p->engine->perl);
+	free(text);
+}
+
 void *pattern_open(struct table_env *env, const char *name, const struct pattern_engine *engine, char **why_r)
 {
 	struct reading r = { .engine = engine, .utf8 = (env->flags & TABLE_UTF8) != 0 && env->set->smtputf8 };
@@ -331,6 +358,7 @@ void *pattern_open(struct table_env *env, const char *name, const struct pattern
 		table_warn(env, name, at, "%s map %s, line %d: IF has no matching ENDIF", engine->name, name, at);
 	}
 	source_close(&r.source);
+	make_prefilter(r.p);
 	return r.p;
 }
 
@@ -357,13 +385,30 @@ static enum table_result found(const struct step *s, struct table_op *op, const 
 	return TABLE_FOUND;
 }
 
+bool pattern_unfiltered;
+
+/* The first step from i on that may match. */
+static size_t next_step(const struct patterns *p, const uint64_t *may, size_t i)
+{
+	if (may == NULL || i >= p->n)
+		return i;
+	for (size_t w = i / 64; w * 64 < p->n; w++) {
+		uint64_t bits = may[w] & (w == i / 64 ? ~UINT64_C(0) << i % 64 : ~UINT64_C(0));
+
+		if (bits != 0)
+			return w * 64 + (size_t)__builtin_ctzll(bits);
+	}
+	return p->n;
+}
+
 enum table_result pattern_lookup(void *contents, struct table_op *op, const char *key)
 {
 	const struct patterns *p = contents;
 	size_t len = strlen(key);
 	struct pattern_match match;
+	const uint64_t *may = p->prefilter != NULL && !pattern_unfiltered ? prefilter_run(p->prefilter, key, len) : NULL;
 
-	for (size_t i = 0; i < p->n; ) {
+	for (size_t i = next_step(p, may, 0); i < p->n; i = next_step(p, may, i)) {
 		const struct step *s = &p->step[i];
 		const char *why = NULL;
 		int r = p->engine->exec(s->first, key, len, s->groups ? &match : NULL, &why);

@@ -107,7 +107,7 @@ static int pcre_exec(void *compiled, const char *key, size_t len, struct pattern
 }
 
 static const struct pattern_engine engine = {
-	.name = "pcre", .unclosed = "ignoring", .zero = "out of range", .flags = PCRE2_CASELESS | PCRE2_DOTALL,
+	.perl = true, .plain_unless = PCRE2_EXTENDED, .name = "pcre", .unclosed = "ignoring", .zero = "out of range", .flags = PCRE2_CASELESS | PCRE2_DOTALL,
 	.option = pcre_option, .compile = pcre_compile, .exec = pcre_exec, .release = pcre_release,
 };
 

@@ -59,7 +59,7 @@ static void regexp_release(void *compiled)
 }
 
 static const struct pattern_engine engine = {
-	.name = "regexp", .unclosed = "skipping", .zero = "out-of-range", .two_patterns = true,
+	.plain_if = REG_EXTENDED, .name = "regexp", .unclosed = "skipping", .zero = "out-of-range", .two_patterns = true,
 	.flags = REG_EXTENDED | REG_ICASE, .option = regexp_option, .compile = regexp_compile, .exec = regexp_exec,
 	.release = regexp_release,
 };
