@@ -169,7 +169,7 @@ SKIP: {
 	for my $verb (qw(start start-fg check set-permissions)) {
 		my ($rc, $out, $err) = run_cmd([bin('postrider'), '-c', $s->{conf}, $verb], timeout => 20);
 		isnt($rc, 0, "$verb: refused");
-		like($err, qr/mail_owner: user nosuch-owner has no passwd entry: make one \(useradd .*nosuch-owner\), or name in main\.cf/, "$verb: and says how to go on");
+		like($err, qr/mail_owner: unknown user name value: nosuch-owner: make one \(useradd .*nosuch-owner\), or name in main\.cf/, "$verb: and says how to go on");
 	}
 	$s->write_conf('main.cf', slurp("$s->{conf}/main.cf") . "mail_owner = root\n");
 	like((run_cmd([bin('postrider'), '-c', $s->{conf}, 'start-fg'], timeout => 20))[2], qr/user root has privileged/, 'root is no owner');

@@ -136,10 +136,16 @@ char	*config_parameter_file(const char *value, const char **why_r);
  * Returns NULL or a static phrase about a syntax error. */
 const char *macro_expand(struct buf *out, const char *text, const char *(*lookup)(void *arg, const char *name), void *arg);
 
+/* known_tcp_ports, "smtps=submissions=465, ...": fn for each name. */
+void	config_known_ports(const char *list, void (*fn)(void *arg, const char *name, int port), void *arg);
+
 /* Text of a boolean/number/time; false leaves *r alone. */
 bool	config_parse_bool(const char *s, bool *r);
 bool	config_parse_time(const char *s, char default_unit, int *secs_r);
 
+/* Problems that other modules found say no place: the setting whose name they mention, or whose value has the path or
+ * the word they mention, is where they are. */
+void	config_place(const struct config *, struct problems *);
 /* The whole report for `postrider check`: unknown names, standings, values, files. */
 void	config_check(const struct config *, struct problems *);
 

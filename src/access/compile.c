@@ -65,12 +65,14 @@ static size_t fill_arg(struct parse *p, struct step *st, size_t i)
 		if (arg == NULL || strchr(arg, ':') == NULL)
 			step_bad(st, p->problems,
 			    arena_printf(a, "restriction %s: bad argument \"%s\": need maptype:mapname", name,
-				arg != NULL ? arg : "(null)"));
+				arg != NULL ? arg : name));
 		else
 			fill_map(p, st, arg);
 		return 2;
 	case ARG_DOMAIN:
 		st->arg = arg;	/* NULL: warned of when reached, and passed over */
+		if (arg == NULL && p->problems != NULL)
+			problem_add(p->problems, PROBLEM_ERROR, NULL, 0, "restriction %s requires domain name argument", name);
 		return 2;
 	case ARG_NUMBER:
 		if (arg == NULL || !all_digits(arg))
@@ -99,6 +101,9 @@ static size_t fill_step(struct parse *p, struct step *st, size_t i)
 		st->check = &check_default;
 		fill_map(p, st, word);
 	} else if ((st->check = check_find(word)) != NULL) {
+		if (st->check->judge == unavailable_judge && p->problems != NULL)
+			problem_add(p->problems, PROBLEM_ERROR, NULL, 0,
+			    "restriction %s is not available yet: it answers with a configuration error", word);
 		used = fill_arg(p, st, i);
 	} else if ((st->list = hash_get(&p->lists->classes, word)) != NULL) {
 		st->check = &check_class;

@@ -55,10 +55,14 @@ static unsigned notify_classes(const struct view *v, struct problems *problems)
 		while (k < NELEM(class) && !str_ieq(names.v[i], class[k].name))
 			k++;
 		if (k == NELEM(class))
-			problem_add(problems, PROBLEM_FATAL, NULL, 0, "unknown \"notify_classes\" value \"%s\"",
-				    names.v[i]);
+			problem_add(problems, PROBLEM_FATAL, NULL, 0, "unknown notify_classes value \"%s\" in \"%s\"",
+				    names.v[i], view_str(v, notify_classes));
 		else
 			bits |= class[k].bit;
+		if (k < NELEM(class) && class[k].bit == 0 && !str_ieq(names.v[i], "resource") &&
+		    !str_ieq(names.v[i], "software"))
+			problem_add(problems, PROBLEM_ERROR, NULL, 0,
+			    "parameter notify_classes: notices of class %s are not implemented yet", names.v[i]);
 	}
 	strs_release(&names);
 	return bits;

@@ -11,13 +11,28 @@ static bool readable(const char *path)
 	return faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0;
 }
 
+/* Who tried to open it has said so already. */
+static bool told(const struct problems *problems, const char *path)
+{
+	const struct problem *p;
+	size_t n = strlen(path);
+
+	TAILQ_FOREACH(p, problems, link) {
+		const char *at = strstr(p->text, path);
+
+		if (at != NULL && strncmp(p->text, "open ", 5) == 0 && strchr(".: ", at[n]) != NULL)
+			return true;
+	}
+	return false;
+}
+
 static void check_path(const struct config *c, const struct scope *s, int id, const char *path,
     struct problems *problems)
 {
 	const char *file;
 	int line;
 
-	if (path[0] != '/' || readable(path))
+	if (path[0] != '/' || readable(path) || told(problems, path))
 		return;
 	file = scope_value_location(c, s->view.entry, id, &line);
 	problem_once(problems, PROBLEM_ERROR, file, line, "parameter %s: open %s: %s", param_rows[id].name, path,
@@ -95,7 +110,8 @@ static void check_files(const struct config *c, const struct scope *s, int id, s
 	bool files = names_files(row->name), patterns = names_patterns(id);
 	char *copy, *cursor, *word;
 
-	if (row->type != PT_STR || row->standing == PS_NO_EFFECT)
+	if (row->type != PT_STR || row->standing == PS_NO_EFFECT || ends_with(row->name, "_cache_database") ||
+	    ends_with(row->name, "_cache_map") || id == P_address_verify_map)	/* made when they are needed */
 		return;
 	copy = cursor = xstrdup(s->view.v[id].str);
 	while ((word = str_tok_brace(&cursor, ", \t\r\n")) != NULL) {

@@ -167,6 +167,16 @@ const char *scope_value_location(const struct config *c, const struct master_ent
 			return entry->file;
 		}
 	}
+	for (int depth = 0; s->raw == NULL && depth < 8; depth++) {	/* its default is another's value: $other */
+		const struct sym *from = NULL;
+
+		for (int k = 0; k < s->nrefs && from == NULL; k++)
+			if (c->sym[s->refs[k]].raw != NULL || c->sym[s->refs[k]].nrefs > 0)
+				from = &c->sym[s->refs[k]];
+		if (from == NULL || s->nrefs != 1)
+			break;
+		s = from;
+	}
 	*line_r = s->raw != NULL ? s->line : 0;
 	return s->raw != NULL ? s->file : c->main_path;
 }
@@ -318,6 +328,10 @@ static void check_special(struct eval *e, int id, const char *value)
 		if (!compat_level(value, &level))
 			report(e, PROBLEM_FATAL, id, "malformed compatibility level syntax: \"%s\"", value);
 		break;
+	case P_info_log_address_format:
+		if (strcmp(value, "external") != 0 && strcmp(value, "internal") != 0)
+			report(e, PROBLEM_FATAL, id, "invalid parameter setting \"%s = %s\"", param_rows[id].name, value);
+		break;
 	case P_myorigin:
 		if (*value != '\0')
 			check_origin(e, value);
@@ -346,6 +360,22 @@ static enum problem_level value_level(const struct config *c, const char *name)
 	return PROBLEM_FATAL;
 }
 
+/* A bad value has been reported; `postrider check` goes on with a sound one. */
+static void use_default(struct eval *e, int id)
+{
+	const struct param_row *row = &param_rows[id];
+	struct buf out = { 0 };
+	union param_value v;
+	char *why = NULL;
+
+	e->macro = (struct macro){ .lookup = eval_lookup, .arg = e };
+	if (row->type != PT_STR && row->type != PT_RAW && macro_run(&e->macro, &out, row->def) &&
+	    (why = value_parse_row(row, buf_str(&out), value_default_unit(buf_str(&out)), &v)) == NULL)
+		e->scope->view.v[id] = v;
+	free(why);
+	buf_release(&out);
+}
+
 static void eval_row(struct eval *e, int id)
 {
 	const struct param_row *row = &param_rows[id];
@@ -370,6 +400,7 @@ static void eval_row(struct eval *e, int id)
 	if ((why = value_parse_row(row, text, unit, v)) != NULL) {
 		report(e, value_level(e->config, row->name), id, "%s", why);
 		free(why);
+		use_default(e, id);
 	} else {
 		check_special(e, id, text);
 	}

@@ -82,8 +82,9 @@ static void check_row(const struct config *c, const struct scope *s, int id, boo
 		if (level == PROBLEM_WARNING)
 			break;
 		problem_once(problems, level, file, line, level == PROBLEM_FATAL ?
-		    "parameter %s is not implemented yet, and ignoring it would weaken security: %s = %s" :
-		    "parameter %s is not implemented yet: %s = %s", row->name, row->name, s->text[id]);
+		    "parameter %s is not implemented yet, and ignoring it would weaken security: %s = %.60s%s" :
+		    "parameter %s is not implemented yet: %s = %.60s%s", row->name, row->name, s->text[id],
+		    strlen(s->text[id]) > 60 ? "..." : "");
 		break;
 	}
 }

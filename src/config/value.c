@@ -108,3 +108,20 @@ char *value_parse_row(const struct param_row *row, const char *text, char unit, 
 	}
 	return NULL;
 }
+
+void config_known_ports(const char *list, void (*fn)(void *arg, const char *name, int port), void *arg)
+{
+	char *copy = xstrdup(list), *cursor = copy, *word, *name;
+	int64_t port;
+
+	while ((word = str_tok(&cursor, ", \t\r\n")) != NULL) {
+		char *last = strrchr(word, '=');
+
+		if (last == NULL || !str_to_int(last + 1, 1, 65535, &port))
+			continue;
+		*last = '\0';
+		while ((name = str_tok(&word, "=")) != NULL)
+			fn(arg, name, (int)port);
+	}
+	free(copy);
+}

@@ -43,7 +43,19 @@ static bool lists_word(const char *text, const char *word)
 
 static void fill(struct expand_maps *m, struct tables *t, const struct view *v, struct problems *problems)
 {
+	static const char *const known[] = { "canonical", "virtual", "alias", "forward", "include", "generic" };
 	const char *propagate = view_str(v, propagate_unmatched_extensions);
+	struct strs words = { 0 };
+
+	strs_split(&words, propagate, ", \t\r\n");
+	for (size_t i = 0, n; i < words.n; i++) {
+		for (n = 0; n < NELEM(known) && !str_ieq(words.v[i], known[n]); n++)
+			continue;
+		if (n == NELEM(known))
+			problem_add(problems, PROBLEM_FATAL, NULL, 0, "unknown propagate_unmatched_extensions value \"%s\" in \"%s\"",
+			    words.v[i], propagate);
+	}
+	strs_release(&words);
 
 	m->view = v;
 	m->canonical = maps_new(t, "canonical_maps", view_str(v, canonical_maps), TABLE_ADDR, problems);

@@ -63,13 +63,27 @@ static void plan_add(struct generation *g, size_t service, const struct sockaddr
 	g->nlisten++;
 }
 
-static int port_number(const char *port)
+struct port_search { const char *name; int port; };
+
+static void port_known(void *arg, const char *name, int port)
 {
+	struct port_search *s = arg;
+
+	if (strcmp(name, s->name) == 0)
+		s->port = port;
+}
+
+static int port_number(const struct view *v, const char *port)
+{
+	struct port_search known = { .name = port, .port = -1 };
 	struct servent *se;
 	int64_t n;
 
 	if (str_to_int(port, 1, 65535, &n))
 		return (int)n;
+	config_known_ports(view_str(v, known_tcp_ports), port_known, &known);
+	if (known.port > 0)
+		return known.port;
 	se = getservbyname(port, "tcp");
 	return se != NULL ? ntohs((uint16_t)se->s_port) : -1;
 }
@@ -136,7 +150,7 @@ static void plan_service(struct generation *g, size_t i, struct problems *p)
 	const struct service *s = &g->service[i];
 	const struct view *v = config_view(g->config);	/* the master reads no service's overrides */
 	const char *name = s->entry->name, *colon = strrchr(name, ':');
-	int port = port_number(colon != NULL ? colon + 1 : name);
+	int port = port_number(v, colon != NULL ? colon + 1 : name);
 	struct strs hosts = { 0 };
 
 	if (port < 0) {
@@ -161,11 +175,32 @@ static void plan_service(struct generation *g, size_t i, struct problems *p)
 	strs_release(&hosts);
 }
 
+/* master_service_disable: "inet", "name/inet", "!..." takes out again; the first that fits decides. */
+static bool disabled(const struct generation *g, const struct master_entry *e)
+{
+	char *copy = xstrdup(view_str(config_view(g->config), master_service_disable)), *cursor = copy, *word;
+	bool found = false, no = false;
+
+	while (!found && (word = str_tok(&cursor, ", \t\r\n")) != NULL) {
+		char *slash;
+
+		for (no = false; *word == '!'; word++)
+			no = !no;
+		slash = strrchr(word, '/');
+		found = str_ieq(slash != NULL ? slash + 1 : word, "inet") &&
+		    (slash == NULL || (strncmp(word, e->name, (size_t)(slash - word)) == 0 && e->name[slash - word] == '\0'));
+	}
+	free(copy);
+	return found && !no;
+}
+
 void listen_plan(struct generation *g, struct problems *p)
 {
 	for (size_t i = 0; i < g->nservice; i++) {
 		const struct service *s = &g->service[i];
 
+		if (s->entry->type == MASTER_INET && disabled(g, s->entry))
+			continue;
 		if (s->entry->type == MASTER_INET && s->class_ != NULL && s->class_->takes_connections)
 			plan_service(g, i, p);
 	}

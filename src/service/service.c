@@ -122,18 +122,15 @@ static unsigned session_limit(const struct view *v)
 	return n;
 }
 
-struct generation *generation_load(const char *dir, const struct strs *overrides, struct problems *problems)
+static bool hopeless(const struct problems *problems)
 {
-	struct generation *g = xcalloc(1, sizeof(*g));
 	bool any;
 
-	g->refs = 1;
-	g->config = config_load(dir, overrides, problems);
-	if (problems_worst(problems, &any) == PROBLEM_FATAL && any) {
-		config_unref(&g->config);
-		free(g);
-		return NULL;
-	}
+	return problems_worst(problems, &any) == PROBLEM_FATAL && any;
+}
+
+static void compile_all(struct generation *g, struct problems *problems)
+{
 	g->session_limit = session_limit(config_view(g->config));
 	g->tables = tables_new(config_view(g->config));
 	for (int i = 0; i < nhooks; i++)
@@ -143,8 +140,29 @@ struct generation *generation_load(const char *dir, const struct strs *overrides
 	for (size_t i = 0; i < g->nservice; i++)
 		service_compile(&g->service[i], problems);
 	listen_plan(g, problems);
-	if (problems_worst(problems, &any) == PROBLEM_FATAL && any)
+	config_place(g->config, problems);
+}
+
+struct generation *generation_load(const char *dir, const struct strs *overrides, struct problems *problems)
+{
+	struct generation *g = xcalloc(1, sizeof(*g));
+
+	g->refs = 1;
+	g->config = config_load(dir, overrides, problems);
+	if (!hopeless(problems))
+		compile_all(g, problems);
+	if (hopeless(problems))
 		generation_unref(&g);
+	return g;
+}
+
+struct generation *generation_check(const char *dir, const struct strs *overrides, struct problems *problems)
+{
+	struct generation *g = xcalloc(1, sizeof(*g));
+
+	g->refs = 1;
+	g->config = config_load(dir, overrides, problems);
+	compile_all(g, problems);
 	return g;
 }
 

@@ -94,6 +94,8 @@ struct smtp_service {		/* what compile() makes of one line of master.cf */
 	TAILQ_ENTRY(smtp_service) link;
 };
 void	params_load(struct smtp_params *, const struct view *, bool lmtp);
+/* Words and forms that params_load() takes for granted (check.c). */
+void	params_check(const struct view *, bool lmtp, struct problems *);
 /* Bits of a list of EHLO keywords; the unknown ones are named in a warning under ctx (may be NULL). */
 unsigned client_ehlo_mask(const struct log_ctx *ctx, const char *words, const char *where);
 void	ehlo_mask_print(struct buf *out, unsigned mask);
@@ -114,7 +116,7 @@ struct dest {			/* one next hop, parsed */
  * says it (malloced). */
 char	*dest_parse(struct dest *, const char *text, const char *def_port, const struct hash *ports);
 void	dest_release(struct dest *);
-void	ports_load(struct hash *ports, const char *path);	/* /etc/services; blocking */
+void	ports_load(struct hash *ports, const char *path, const char *known);	/* /etc/services, known_tcp_ports; blocking */
 
 /* ---- addresses of a destination (route.c) ----------------------------------------------------------------------- */
 struct hop {			/* one address to try */

@@ -7,17 +7,15 @@
 #include <postrider/file.h>
 #include <stdlib.h>
 
-/* For systems without /etc/services (containers). */
-static const struct { const char *name; unsigned port; } well_known[] = {
-	{ "smtp", 25 }, { "lmtp", 24 }, { "submission", 587 }, { "submissions", 465 }, { "smtps", 465 },
-};
+static void port_known(void *ports, const char *name, int port)
+{
+	hash_set(ports, name, (void *)(uintptr_t)port);
+}
 
-void ports_load(struct hash *ports, const char *path)
+void ports_load(struct hash *ports, const char *path, const char *known)
 {
 	char *text = file_read(path, 1 << 20, NULL), *cur = text, *line;
 
-	for (size_t i = 0; i < NELEM(well_known); i++)
-		hash_set(ports, well_known[i].name, (void *)(uintptr_t)well_known[i].port);
 	while (text != NULL && (line = str_tok(&cur, "\n")) != NULL) {
 		char *name, *value, *alias, *slash;
 		int64_t port;
@@ -33,6 +31,7 @@ void ports_load(struct hash *ports, const char *path)
 		while ((alias = str_tok(&line, " \t")) != NULL)
 			hash_set(ports, alias, (void *)(uintptr_t)port);
 	}
+	config_known_ports(known, port_known, ports);	/* they come first, and do without the file */
 	free(text);
 }
 

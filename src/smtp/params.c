@@ -108,7 +108,7 @@ void params_load(struct smtp_params *p, const struct view *v, bool lmtp)
 	p->boundary_limit = view_int(v, mime_boundary_length_limit);
 	p->cache_on_demand =
 	    TWIN(view_bool, connection_cache_on_demand) && (!lmtp || view_bool(v, lmtp_cache_connection));
-	p->cache_ms = TWIN(view_ms, connection_cache_time_limit);
+	p->cache_ms = MIN(TWIN(view_ms, connection_cache_time_limit), view_ms(v, connection_cache_ttl_limit));
 	p->reuse_ms = TWIN(view_ms, connection_reuse_time_limit);
 	p->reuse_count = TWIN(view_int, connection_reuse_count_limit);
 	lookup_load(p, v, lmtp);

@@ -26,7 +26,8 @@ static struct smtp_service *compile(struct service *s, struct problems *problems
 	source_address(&svc->bind6, AF_INET6, lmtp ? "lmtp_bind_address6" : "smtp_bind_address6",
 	    lmtp ? view_str(v, lmtp_bind_address6) : view_str(v, smtp_bind_address6), view_str(v, inet_interfaces),
 	    problems);
-	ports_load(&svc->ports, "/etc/services");
+	ports_load(&svc->ports, "/etc/services", view_str(v, known_tcp_ports));
+	params_check(v, lmtp, problems);
 	if (*kept != '\0')
 		svc->cache_dest = match_list_new(generation_tables(s->generation), MATCH_STRING,
 		    lmtp ? "lmtp_connection_cache_destinations" : "smtp_connection_cache_destinations", kept, false,

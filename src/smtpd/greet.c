@@ -177,7 +177,7 @@ static bool limits(struct session *s)
 		if (!ask_list(s, s->conf->no_limits, &excepted, &unsure))
 			return false;
 		if (!excepted) {
-			n = client_connect(service, s->addr);
+			n = client_connect(s->view, service, s->addr);
 			s->counted = true;
 			if (max > 0 && n > (unsigned)max) {
 				note_error(s, ACCESS_ERR_POLICY);

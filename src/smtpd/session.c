@@ -267,7 +267,7 @@ static void session_free(struct session *s)
 	}
 	history_flush(s, 0);
 	if (s->counted)
-		client_disconnect(s->service->entry->name, s->addr);
+		client_disconnect(s->view, s->service->entry->name, s->addr);
 	greet_end(s);
 	command_end(s);
 	if (s->eod != NULL)

@@ -279,8 +279,8 @@ void	session_waits(struct session *);	/* about to wait for the peer */
 void	session_next(struct session *);		/* a reply was made: the next command, a pause, or the end */
 
 /* clients.c: how many sessions a client has with a service. */
-unsigned client_connect(const char *service, const char *addr);		/* returns the number with this one */
-void	client_disconnect(const char *service, const char *addr);
+unsigned client_connect(const struct view *, const char *service, const char *addr);		/* returns the number with this one */
+void	client_disconnect(const struct view *, const char *service, const char *addr);
 
 /* verbs */
 #define VERB(f) enum cmd_result f(struct session *, struct command *)

@@ -100,7 +100,7 @@ static void compile_net(struct compile *c, const char *pattern)
 
 		s->why = xasprintf("%s: %s", c->list->name, why);
 		s->v6 = strchr(pattern, ':') != NULL;
-		problem_add(c->problems, PROBLEM_WARNING, NULL, 0, "%s", s->why);
+		problem_add(c->problems, PROBLEM_ERROR, NULL, 0, "%s", s->why);	/* whoever it is asked for fails */
 		free(why);
 	}
 }

@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct dest d = { 0 };
 
 	if (ports.n == 0)
-		ports_load(&ports, "/nonexistent");
+		ports_load(&ports, "/nonexistent", "lmtp=24, smtp=25, smtps=submissions=465, submission=587");
 	why = dest_parse(&d, text, "smtp", &ports);
 	if (why == NULL)
 		ASSERT(d.host != NULL && *d.host != '\0' && d.port > 0 && d.port < 65536);

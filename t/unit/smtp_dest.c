@@ -30,7 +30,7 @@ static void bad(const char *text, const char *want)
 
 int main(void)
 {
-	ports_load(&ports, "/nonexistent");
+	ports_load(&ports, "/nonexistent", "lmtp=24, smtp=25, smtps=submissions=465, submission=587");
 	good("example.com", "example.com", 25, true);
 	good("example.com:2525", "example.com", 2525, true);
 	good("example.com:submission", "example.com", 587, true);

@@ -57,6 +57,14 @@ static void print_json(const struct problems *problems, int status)
 	buf_release(&b);
 }
 
+/* What is said of a parameter whose value is another's ("$mynetworks"), too, is said once. */
+static const char *matter(const struct problem *p)
+{
+	size_t n = strspn(p->text, "abcdefghijklmnopqrstuvwxyz0123456789_");
+
+	return n > 0 && strncmp(p->text + n, ": ", 2) == 0 ? p->text + n : p->text;
+}
+
 /* The same complaint can come from the load and from the report. */
 static void drop_repeated(struct problems *problems)
 {
@@ -65,7 +73,7 @@ static void drop_repeated(struct problems *problems)
 	TAILQ_FOREACH(p, problems, link)
 		for (q = TAILQ_NEXT(p, link); q != NULL; q = next) {
 			next = TAILQ_NEXT(q, link);
-			if (q->line == p->line && strcmp(q->text, p->text) == 0 &&
+			if (q->line == p->line && strcmp(matter(q), matter(p)) == 0 &&
 			    (q->file == p->file || (q->file != NULL && p->file != NULL && strcmp(q->file, p->file) == 0))) {
 				TAILQ_REMOVE(problems, q, link);
 				free((char *)(uintptr_t)q->file);
@@ -73,41 +81,6 @@ static void drop_repeated(struct problems *problems)
 				free(q);
 			}
 		}
-}
-
-static void check_owner(const struct view *v, struct problems *problems)
-{
-	char *why = geteuid() == 0 ? owner_unfit(v, getpwnam(view_str(v, mail_owner))) : NULL;
-	int line = 0;
-
-	if (why != NULL)
-		problem_add(problems, PROBLEM_FATAL, config_location(v->config, "mail_owner", &line), line, "%s", why);
-	free(why);
-}
-
-/* Mail for a transport that no service of master.cf carries waits until it expires: legal, but seldom meant where
- * main.cf names it. A default left alone says nothing: most small set-ups have no use for all of them. */
-static void check_transports(const struct config *c, const struct view *v, struct problems *problems)
-{
-	static const char *const names[] = { "default_transport", "local_transport", "relay_transport", "virtual_transport",
-		"mailbox_transport", "fallback_transport", "content_filter" };
-
-	for (size_t n = 0; n < NELEM(names); n++) {
-		const char *value = config_is_set(c, names[n]) ? view_lookup(v, names[n]) : NULL;
-		size_t i = 0, length = value != NULL ? strcspn(value, ":") : 0;
-
-		if (length == 0)
-			continue;
-		for (; i < config_master_count(c); i++) {
-			const struct master_entry *e = config_master(c, i);
-
-			if (e->type == MASTER_UNIX && strncmp(e->name, value, length) == 0 && e->name[length] == '\0')
-				break;
-		}
-		if (i == config_master_count(c))
-			problem_add(problems, PROBLEM_WARNING, NULL, 0, "parameter %s: no service %.*s in master.cf: its mail will wait",
-			    names[n], (int)length, value);
-	}
 }
 
 int command_check(const struct options *o)
@@ -120,13 +93,11 @@ int command_check(const struct options *o)
 	loop_init();
 	table_init();
 	relay_classes_register();
-	g = generation_load(o->config_dir, &o->overrides, &problems);
-	if (g != NULL) {
-		config_check(generation_config(g), &problems);
-		check_owner(generation_view(g), &problems);
-		check_transports(generation_config(g), generation_view(g), &problems);
-		generation_unref(&g);
-	}
+	g = generation_check(o->config_dir, &o->overrides, &problems);
+	rules_check(generation_config(g), &problems);
+	config_check(generation_config(g), &problems);
+	config_place(generation_config(g), &problems);
+	generation_unref(&g);
 	drop_repeated(&problems);
 	status = problems_worst(&problems, &any) >= PROBLEM_ERROR ? 2 : 1;
 	if (!any)

@@ -36,6 +36,8 @@ int	command_status(const struct options *);
 int	command_set_permissions(const struct options *);
 /* Prints problems as "postrider: warning: file: line n: text" to standard error; ours is the least level shown. */
 void	print_problems(const struct problems *, enum problem_level least);
+/* For check: what fits together in main.cf and master.cf, and what does not (rules.c). */
+void	rules_check(const struct config *, struct problems *);
 /* Why mail_owner's entry (NULL: none) is not one to run under, when started as root; malloced, NULL: it is. */
 char	*owner_unfit(const struct view *, const struct passwd *);
 struct config *load_main_or_exit(const struct options *);

@@ -133,7 +133,7 @@ char *owner_unfit(const struct view *v, const struct passwd *pw)
 	const char *name = view_str(v, mail_owner);
 
 	if (pw == NULL)
-		return xasprintf("parameter mail_owner: user %s has no passwd entry: make one (useradd --system --user-group "
+		return xasprintf("parameter mail_owner: unknown user name value: %s: make one (useradd --system --user-group "
 		    "--no-create-home --home-dir %s --shell /usr/sbin/nologin %s), or name in main.cf the user that shall own "
 		    "the queue", name, view_str(v, queue_directory), name);
 	if (pw->pw_uid == 0 || pw->pw_gid == 0)
