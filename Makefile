@@ -38,7 +38,7 @@ CSTD	= -std=c11 -D_GNU_SOURCE
 WARN	= -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith -Wwrite-strings \
 	  -Wshadow -Wformat=2 -Wvla
 HARD	= -fPIE -fstack-protector-strong -fno-strict-aliasing -fno-common
-LDHARD	= -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+LDHARD	= -pie -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--dynamic-list=src/table/plugin/plugin.list
 ifneq ($(SAN),)
 SANF	= -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 else
@@ -60,7 +60,12 @@ PROGS	= $(B)/bin/postrider $(patsubst %,$(B)/bin/%,$(foreach c,$(COMMANDS),$(if 
 	  $(foreach l,$(LINKS),$(if $(wildcard src/cmd/$(lastword $(subst :, ,$(l)))*),$(B)/bin/$(firstword $(subst :, ,$(l)))))
 UNIT	= $(patsubst t/unit/%.c,$(B)/t/unit/%,$(wildcard t/unit/*.c))
 
-all: $(PROGS)
+# Table types in plug-ins: table_NAME.so of the files in src/table/plugin, where pkg-config finds the library.
+PLUGINS_ALL = ldap:ldap mysql:libmariadb pgsql:libpq redis:hiredis
+PLUGINS	:= $(foreach p,$(PLUGINS_ALL),$(if $(shell pkg-config --exists $(lastword $(subst :, ,$(p))) 2>/dev/null && echo y),$(p)))
+PLUGIN_FILES = $(foreach p,$(PLUGINS),$(B)/bin/table_$(firstword $(subst :, ,$(p))).so)
+
+all: $(PROGS) $(PLUGIN_FILES)
 
 # One short line for each step; make V=1 shows the commands.
 Q	= $(if $(V),,@)
@@ -69,7 +74,7 @@ say	= $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')
 # ---- compile -------------------------------------------------------------------------------
 $(B)/flags: FORCE
 	@mkdir -p $(B)
-	@echo '$(CC) $(ALLCFLAGS) $(ALLLDFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALLCFLAGS) $(ALLLDFLAGS)' > $@
+	@echo '$(CC) $(ALLCFLAGS) $(ALLLDFLAGS) $(libdir)' | cmp -s - $@ || echo '$(CC) $(ALLCFLAGS) $(ALLLDFLAGS) $(libdir)' > $@
 FORCE:
 
 $(B)/obj/%.o: %.c $(B)/flags
@@ -93,6 +98,21 @@ $(B)/bin/postrider: $(call objs,src/main.c src/reload.c $(call mod_src,cmd/postr
 
 $(foreach c,$(COMMANDS),$(eval $(B)/bin/$(c): $(call objs,src/cmd/$(c).c $(wildcard src/cmd/$(c)_*.c) src/cmd/cmd.c) $(LIBS) ; @mkdir -p $(B)/bin && $$(CC) $$(ALLLDFLAGS) -o $$@ $$(filter %.o,$$^) $$(call modlibs,parent) $$(RELAY_LIBS)))
 $(foreach l,$(LINKS),$(eval $(B)/bin/$(firstword $(subst :, ,$(l))): $(B)/bin/$(lastword $(subst :, ,$(l))) ; @ln -sf $$(notdir $$<) $$@))
+
+# A plug-in uses the program's own functions, those in plugin.list.
+$(B)/obj/src/table/plugin.o: ALLCFLAGS += -DPLUGIN_DIR='"$(libdir)/postrider"'
+define plugin_rule
+$(B)/obj/src/table/plugin/%$(1).pic.o $(B)/obj/src/table/plugin/$(1)%.pic.o: PLUGIN_CFLAGS = $(2)
+$(B)/bin/table_$(1).so: $(patsubst %.c,$(B)/obj/%.pic.o,src/table/plugin/table_$(1).c $(wildcard src/table/plugin/$(1)_*.c))
+	@mkdir -p $$(@D)
+	$$(call say,LINK,$$@)
+	$$(Q)$$(CC) -shared $$(filter-out -pie,$$(ALLLDFLAGS)) -o $$@ $$^ $(3)
+endef
+$(foreach p,$(PLUGINS),$(eval $(call plugin_rule,$(firstword $(subst :, ,$(p))),$(subst -I,-isystem ,$(shell pkg-config --cflags $(lastword $(subst :, ,$(p))))),$(shell pkg-config --libs $(lastword $(subst :, ,$(p))))$(if $(filter ldap:%,$(p)), -llber -lsasl2))))
+$(B)/obj/src/table/plugin/%.pic.o: src/table/plugin/%.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALLCFLAGS) -fPIC $(PLUGIN_CFLAGS) -Iinclude -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 
 # ---- tests ---------------------------------------------------------------------------------
 # t/unit/MODULE_what.c is linked with MODULE and the modules before it: what does not link breaks the layers.
@@ -176,12 +196,14 @@ install: all
 	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(mandir)/man8 \
 	    $(DESTDIR)$(sysconfdir)/postrider
 	install -m 755 $(B)/bin/postrider $(filter-out %/postfix %/mailq %/newaliases %/postalias,$(filter-out %/postrider,$(PROGS))) $(DESTDIR)$(sbindir)
+	[ -z "$(PLUGIN_FILES)" ] || { install -d $(DESTDIR)$(libdir)/postrider && install -m 644 $(PLUGIN_FILES) $(DESTDIR)$(libdir)/postrider; }
 	for l in $(LINKS); do ln -sf $${l#*:} $(DESTDIR)$(sbindir)/$${l%:*}; done
 	for n in 1 5 8; do for f in man/*.$$n; do [ ! -e $$f ] || install -m 644 $$f $(DESTDIR)$(mandir)/man$$n; done; done
 	[ -e $(DESTDIR)$(sysconfdir)/postrider/master.cf ] || install -m 644 etc/master.cf $(DESTDIR)$(sysconfdir)/postrider
 
 uninstall:
-	rm -f $(addprefix $(DESTDIR)$(sbindir)/,$(notdir $(PROGS)))
+	rm -f $(addprefix $(DESTDIR)$(sbindir)/,$(notdir $(PROGS))) $(foreach p,$(PLUGINS_ALL),$(DESTDIR)$(libdir)/postrider/table_$(firstword $(subst :, ,$(p))).so)
+	[ ! -d $(DESTDIR)$(libdir)/postrider ] || rmdir --ignore-fail-on-non-empty $(DESTDIR)$(libdir)/postrider
 	for n in 1 5 8; do for f in man/*.$$n; do rm -f $(DESTDIR)$(mandir)/man$$n/$${f##*/}; done; done
 
 clean:

@@ -33,7 +33,7 @@ void	table_release(void);
 struct worker_class *table_load_class(void);
 
 /* Takes from the view what tables depend on (queue_directory, data_directory, smtputf8_enable...); does
- * not keep it. One reference. The thread that builds the set is its only user until it is handed to the loop. */
+ * not keep it, but its configuration. One reference. The thread that builds the set is its only user until it is handed to the loop. */
 struct tables *tables_new(const struct view *);
 struct tables *tables_ref(struct tables *);		/* loop only from here on */
 void	tables_unref(struct tables **);			/* the last one is freed in the load class; who built a
@@ -70,7 +70,7 @@ bool	table_is_fixed(const struct table *);		/* fixed strings: asking for parts o
 enum { TABLE_ERR_CONFIG = -1 };	/* not a passing trouble: what the table holds or how it was set up is wrong */
 struct table_op {		/* embedded; zeroed = idle */
 	const char	*value;	/* on TABLE_FOUND; ours until table_end() */
-	const char	*why;	/* on TABLE_ERROR: lines for the log, with newlines between; ours until table_end() */
+	const char	*why;	/* lines for table_log_why(), with newlines between, whatever the result; ours until table_end() */
 	int		 err;	/* on TABLE_ERROR: errno, 0 if there is none to tell, or TABLE_ERR_CONFIG */
 	/* private to src/table: */
 	enum table_result result;
@@ -83,7 +83,8 @@ struct table_op {		/* embedded; zeroed = idle */
 void	table_start(struct table_op *, struct task *, struct table *, const char *key);	/* copies key */
 enum table_result table_poll(struct table_op *);
 void	table_end(struct table_op *);
-void	table_log_why(const struct log_ctx *, const struct table_op *);	/* a warning for each line of why, if any */
+/* Each line of why, if any: a warning; "error: ..." an error; "fatal: ..." one that a program of Postfix's ends with: true. */
+bool	table_log_why(const struct log_ctx *, const struct table_op *);
 
 /* Every entry, in the table's own order; each returns false to stop. For commands: blocks. NULL, or what is
  * wrong: "sequence operation is not supported". */

@@ -98,7 +98,8 @@ bool query_find(struct query *q, const char *key)
 		table_start(&op, &waiter, t, key);
 		while ((r = table_poll(&op)) == TABLE_WAIT)
 			loop_run();
-		table_log_why(NULL, &op);
+		if (table_log_why(NULL, &op))
+			exit(1);
 		if (r == TABLE_ERROR)
 			log_fatal("table %s: query error%s%s", table_label(t), op.err != TABLE_ERR_CONFIG ? ": " : "",
 			    op.err > 0 ? strerror(op.err) : op.err == 0 ? "Application error" : "");

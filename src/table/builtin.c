@@ -20,5 +20,6 @@ const struct table_class *const table_builtin[] = {
 	&table_internal,
 	&table_socketmap,
 	&table_tcp,
+	&table_sqlite,
 	NULL,
 };

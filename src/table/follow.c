@@ -42,6 +42,7 @@ struct disposal {
 static struct {
 	bool		 running;
 	pthread_t	 thread;		/* the loop's */
+	bool		 thread_known;
 	struct worker_class *load;
 	struct task	 task;
 	struct timer	 timer;
@@ -321,6 +322,11 @@ bool table_on_loop(void)
 	return follow.running && pthread_equal(follow.thread, pthread_self());
 }
 
+bool table_loop_thread(void)
+{
+	return follow.thread_known && pthread_equal(follow.thread, pthread_self());
+}
+
 void dispose(void (*fn)(void *), void *p)
 {
 	struct disposal *d;
@@ -347,6 +353,7 @@ void table_init(void)
 	ASSERT(!follow.running);
 	follow.running = true;
 	follow.thread = pthread_self();
+	follow.thread_known = true;
 	follow.load = worker_class_new("load", 2, 64);
 	task_init(&follow.task, "table-follow", follow_run);
 	task_init(&follow.reaper, "table-reaper", reap_run);

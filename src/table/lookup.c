@@ -89,6 +89,27 @@ void table_end(struct table_op *op)
 	table_data_unref(d);
 }
 
+bool table_log_why(const struct log_ctx *log, const struct table_op *op)
+{
+	static const struct { const char *word; enum log_level level; } levels[] = {
+		{ "fatal: ", LOG_LEVEL_FATAL }, { "error: ", LOG_LEVEL_ERROR }, { "", LOG_LEVEL_WARNING },
+	};
+	const char *line = op->why, *end;
+	bool fatal = false;
+
+	for (; line != NULL; line = *end != '\0' ? end + 1 : NULL) {
+		size_t i = 0;
+
+		while (strncmp(line, levels[i].word, strlen(levels[i].word)) != 0)
+			i++;
+		fatal = fatal || i == 0;
+		end = line + strcspn(line, "\n");
+		line += strlen(levels[i].word);
+		log_at(levels[i].level, log, "%.*s", (int)(end - line), line);
+	}
+	return fatal;
+}
+
 void table_data_unref(struct table_data *d)
 {
 	if (--d->refs > 0)
@@ -101,15 +122,6 @@ void table_data_unref(struct table_data *d)
 	free(d);
 }
 
-void table_log_why(const struct log_ctx *log, const struct table_op *op)
-{
-	const char *p = op->why, *end;
-
-	for (; p != NULL; p = *end != '\0' ? end + 1 : NULL) {
-		end = p + strcspn(p, "\n");
-		log_warn(log, "%.*s", (int)(end - p), p);
-	}
-}
 
 const char *table_each(struct table *t, table_each_fn *fn, void *arg)
 {

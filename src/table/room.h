@@ -63,6 +63,8 @@ struct tables {
 	size_t		 socketmap_query_max, socketmap_reply_max;
 	char		*queue_directory, *data_directory;
 	char		*alias_specs;	/* values of alias_maps and alias_database */
+	struct config	*config;	/* NULL: none (tests) */
+	int		 client_limit_ms, client_connections;	/* 0: as usual */
 	struct hash	 by_spec;	/* "flags spec" -> struct table */
 	SLIST_HEAD(, watched) watched;	/* those with files */
 	SLIST_HEAD(, maps) maps;
@@ -79,6 +81,7 @@ void	dispose(void (*fn)(void *), void *p);
 
 /* The caller may wait, and must: this is the loop's thread. */
 bool	table_on_loop(void);
+bool	table_loop_thread(void);	/* this is, or was while it ran, the loop's thread */
 void	table_unix_release(void);
 
 struct table_data *table_data_load(struct table *, struct problems *, struct strs *files);
@@ -194,5 +197,5 @@ void	nets_release(struct nets *);
 extern const struct table_class *const table_builtin[];	/* NULL-terminated */
 extern const struct table_class table_static, table_inline, table_texthash, table_fail, table_environ;
 extern const struct table_class table_lmdb, table_hash, table_btree, table_unix, table_cidr, table_regexp, table_pcre;
-extern const struct table_class table_unionmap, table_pipemap, table_randmap, table_internal, table_socketmap, table_tcp;
+extern const struct table_class table_unionmap, table_pipemap, table_randmap, table_internal, table_socketmap, table_tcp, table_sqlite;
 #endif

@@ -5,6 +5,7 @@
 #include <postrider/config.h>
 #include <postrider/log.h>
 
+#include "client.h"
 #include "match.h"
 
 enum { CLASS_MAX = 64 };
@@ -19,7 +20,7 @@ static const struct table_class *class_find(const char *type)
 	for (size_t i = 0; table_builtin[i] != NULL; i++)
 		if (strcmp(table_builtin[i]->type, type) == 0)
 			return table_builtin[i];
-	return NULL;
+	return plugin_class(type);
 }
 
 void table_register(const struct table_class *class)
@@ -43,6 +44,7 @@ void table_types(struct strs *out)
 	strs_add(out, "proxy");
 	for (size_t i = 0; table_builtin[i] != NULL; i++)
 		strs_add(out, table_builtin[i]->type);
+	plugin_types(out);
 	for (size_t i = 0; i < n_registered; i++) {
 		bool seen = false;
 
@@ -67,6 +69,9 @@ struct tables *tables_new(const struct view *view)
 	set->queue_directory = xstrdup(view_str(view, queue_directory));
 	set->data_directory = xstrdup(view_str(view, data_directory));
 	set->alias_specs = xasprintf("%s %s", view_str(view, alias_maps), view_str(view, alias_database));
+	set->config = view->config != NULL ? config_ref(view->config) : NULL;
+	set->client_limit_ms = view_secs(view, postrider_table_time_limit) * 1000;
+	set->client_connections = view_int(view, postrider_table_connections);
 	SLIST_INIT(&set->watched);
 	SLIST_INIT(&set->maps);
 	SLIST_INIT(&set->lists);
@@ -107,6 +112,7 @@ void tables_free_now(struct tables *set)
 	free(set->queue_directory);
 	free(set->data_directory);
 	free(set->alias_specs);
+	config_unref(&set->config);
 	free(set);
 }
 
