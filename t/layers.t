@@ -13,7 +13,7 @@ my @modules = split ' ', $list;
 my %rank = map { $modules[$_] => $_ } 0 .. $#modules;
 my %base = map { $_ => 'base' } qw(base buf arena hash clock log file inet);
 
-sub module_of { my ($door) = @_; return $base{$door} // (exists $rank{$door} ? $door : $door =~ /^(\w+)edit$/ && exists $rank{$1} ? $1 : undef) }
+sub module_of { my ($door) = @_; return $base{$door} // (exists $rank{$door} ? $door : $door =~ /^(\w+?)(?:edit|client)$/ && exists $rank{$1} ? $1 : undef) }
 
 for my $m (@modules) {
 	my @bad;

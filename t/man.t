@@ -16,6 +16,7 @@ for my $p (glob "$man/*.[158]") {
 for my $b (glob bin('*')) {
 	(my $n = $b) =~ s{.*/}{};
 	next if $n eq 'postfix' || $n eq 'newaliases';
-	ok(-e "$man/$n.1" || -e "$man/$n.8", "$n has a manual page");
+	$n = "$1_table" if $n =~ /^table_(\w+)\.so$/;
+	ok(-e "$man/$n.1" || -e "$man/$n.5" || -e "$man/$n.8", "$n has a manual page");
 }
 done_testing();
