@@ -7,6 +7,7 @@ use warnings;
 use Carp qw(croak);
 use File::Temp qw(tempdir);
 use IO::Socket::INET;
+use JSON::PP ();
 use POSIX qw(:sys_wait_h);
 use Time::HiRes qw(time sleep);
 use Postrider ();
@@ -82,7 +83,17 @@ sub start
 	Bench::up($self->{port});
 	$self->{start_s} = time - $t0;
 }
-sub stop { my ($self) = @_; my $p = delete $self->{pid} or return; kill TERM => $p; my $end = time + 30; while (waitpid($p, WNOHANG) == 0) { if (time > $end) { kill KILL => $p; } sleep 0.01 } }
+# POSTRIDER_BLOCK_CHECK=1: what the loop's callbacks waited for, in every scenario.
+sub blocks
+{
+	my ($self) = @_;
+	return unless $self->{pid} && $self->{kind} eq 'postrider' && $ENV{POSTRIDER_BLOCK_CHECK};
+	my $text = `$Postrider::BUILD/bin/postrider -c $self->{dir}/etc status --json` or return;
+	my $l = JSON::PP::decode_json($text)->{loop};
+	printf "  in callbacks: %d voluntary switches, %d major faults, %d over 10 ms of CPU%s\n", @$l{qw(blocked_switches blocked_faults slow_callbacks)},
+	    $l->{last_blocked} ? " ($l->{last_blocked})" : '';
+}
+sub stop { my ($self) = @_; $self->blocks; my $p = delete $self->{pid} or return; kill TERM => $p; my $end = time + 30; while (waitpid($p, WNOHANG) == 0) { if (time > $end) { kill KILL => $p; } sleep 0.01 } }
 sub flush { my ($self) = @_; system(($self->{kind} eq 'postfix' ? Bench::tool('postqueue') : Postrider::bin('postqueue')), '-c', "$self->{dir}/etc", '-f') }
 
 package Bench;
