@@ -91,7 +91,7 @@ lib-$(1): $(B)/lib/$(1).a
 endef
 $(foreach m,$(MODULES),$(eval $(call lib_rule,$(m))))
 
-$(B)/bin/postrider: $(call objs,src/main.c src/reload.c $(call mod_src,cmd/postrider) src/cmd/cmd.c) $(LIBS)
+$(B)/bin/postrider: $(call objs,src/main.c src/reload.c src/settle.c $(call mod_src,cmd/postrider) src/cmd/cmd.c) $(LIBS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALLLDFLAGS) -o $@ $(filter %.o,$^) $(call modlibs,parent) $(RELAY_LIBS)

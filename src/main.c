@@ -5,6 +5,7 @@
  * closed, sessions told 421, deliveries finished within postrider_drain_time_limit, store closed. */
 #include "cmd/postrider/postrider.h"
 #include "reload.h"
+#include "settle.h"
 #include <postrider/bounce.h>
 #include <postrider/cleanup.h>
 #include <postrider/clock.h>
@@ -23,16 +24,11 @@
 #include <postrider/store.h>
 #include <postrider/table.h>
 #include <errno.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { DESCRIPTORS_MAX = 65536, WARM_BYTES = 8 << 20 };
 
 static struct relay {
 	struct task	 task;		/* start, signals, end */
@@ -168,54 +164,6 @@ static void hook_reload_end(void **handle)
 
 static const struct control_hooks hooks = { relay_stop, hook_reload, hook_reload_poll, hook_reload_end };
 
-/* The kernel's table of descriptors grows by doubling, and with several threads the one who makes it grow sleeps for
- * milliseconds: let it grow now, before there is a second thread. */
-static void raise_descriptors(void)
-{
-	struct rlimit rl;
-	int top;
-
-	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
-		return;
-	if (rl.rlim_cur < rl.rlim_max) {
-		rl.rlim_cur = rl.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &rl);
-	}
-	top = dup2(STDERR_FILENO, (int)MIN(rl.rlim_cur, DESCRIPTORS_MAX) - 1);
-	if (top > STDERR_FILENO)
-		close(top);
-}
-
-/* A callback that touches a page of the program for the first time would wait for the disk: fetch them now. One that
- * makes malloc take or give back address space, or faults while another thread does, would wait for the address
- * space's lock: buffers come and go with every message, so all threads keep what they have (each one's arena begins
- * with M_TOP_PAD), up to M_TRIM_THRESHOLD. Before the first thread. mimalloc, whose free() has no lock to wait for, was
- * tried: no faster, and it kept three times the memory. */
-static void settle_memory(void)
-{
-	char line[512], *warm[4];
-	FILE *maps = fopen("/proc/self/maps", "re");
-
-	mallopt(M_MMAP_THRESHOLD, 4 << 20);
-	mallopt(M_TRIM_THRESHOLD, 16 << 20);
-	mallopt(M_TOP_PAD, 1 << 20);
-	/* Pages of the heap touched now are not faulted in later, while another thread changes the address space. */
-	for (size_t i = 0; i < NELEM(warm); i++)
-		memset(warm[i] = xmalloc(WARM_BYTES / NELEM(warm)), 1, WARM_BYTES / NELEM(warm));
-	for (size_t i = 0; i < NELEM(warm); i++)
-		free(warm[i]);
-	if (maps == NULL)
-		return;
-	while (fgets(line, sizeof(line), maps) != NULL) {
-		unsigned long from, to;
-		char mode[8];
-
-		if (sscanf(line, "%lx-%lx %7s", &from, &to, mode) == 3 && strchr(line, '/') != NULL && mode[0] == 'r')
-			madvise((void *)from, to - from, MADV_POPULATE_READ);
-	}
-	fclose(maps);
-}
-
 static char *lock_queue(const struct view *v)
 {
 	struct parent_plan plan = { .uid = geteuid(), .gid = getegid() };
@@ -291,8 +239,7 @@ int relay_run(const struct options *o, int ready_fd)
 	relay.ready_fd = ready_fd;
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
-	raise_descriptors();
-	settle_memory();
+	process_settle();
 	if (parent_present()) {
 		file_set_opener(parent_open);
 		service_set_binder(parent_bind, parent_unbind);

@@ -24,13 +24,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BACKOFF_MIN_MS = 100, BACKOFF_MAX_MS = 10000, YOUNG_MS = 60000, REPLAN_MS = 50, REQUEST_MAX = 4096, STOP_GRACE_S = 10 };
+enum { BACKOFF_MIN_MS = 100, BACKOFF_MAX_MS = 10000, YOUNG_MS = 60000, REPLAN_MS = 50, REQUEST_MAX = 4096, STOP_GRACE_S = 10,
+       MEMLOCK_BYTES = 64 << 20 };
 
 struct held { LIST_ENTRY(held) link; char *addr; int fd; };
 struct parent {
@@ -304,6 +306,7 @@ static void NORETURN relay_exec(struct parent *p, int sock)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	snprintf(env, sizeof(env), "%d %d", sock, p->log_fd);
+	setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ MEMLOCK_BYTES, MEMLOCK_BYTES });	/* for the program's own pages */
 	if (fcntl(sock, F_SETFD, 0) < 0 || setenv("POSTRIDER_PARENT_FD", env, 1) < 0 ||
 	    (p->log_fd >= 0 && fcntl(p->log_fd, F_SETFD, 0) < 0) ||
 	    setgroups((size_t)p->plan.ngroups, p->plan.groups) < 0 || setresgid(p->plan.gid, p->plan.gid, p->plan.gid) < 0 ||
