@@ -11,7 +11,7 @@ my ($list) = do { local (@ARGV, $/) = ("$top/Makefile"); <> } =~ /^MODULES\s*=\s
 $list =~ s/\\\n/ /g;
 my @modules = split ' ', $list;
 my %rank = map { $modules[$_] => $_ } 0 .. $#modules;
-my %base = map { $_ => 'base' } qw(base buf arena hash clock log file inet);
+my %base = map { $_ => 'base' } qw(base buf arena hash clock log file inet trace);
 
 sub module_of { my ($door) = @_; return $base{$door} // (exists $rank{$door} ? $door : $door =~ /^(\w+?)(?:edit|client)$/ && exists $rank{$1} ? $1 : undef) }
 

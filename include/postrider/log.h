@@ -30,6 +30,7 @@ void	log_fatal_status(int status, const char *fmt, ...) PRINTF(2, 3) NORETURN;	/
 
 void	log_program(const char *name);		/* "postqueue", or "postfix/postrider" for the server */
 void	log_set_debug(bool on);
+void	log_set_info(bool on);			/* off: a command that runs server code shows warnings only */
 unsigned log_number(void);			/* the next session number: 1..99999, wraps */
 
 /* Where lines go. No path: /dev/log (datagram; POSTRIDER_SYSLOG_SOCKET names

@@ -25,6 +25,7 @@ enum {
 
 static const char *program = "postrider";
 static atomic_bool debug_on, started;
+static atomic_bool info_on = true;
 static bool echoes;			/* the running target writes warnings to standard error too */
 static atomic_uint last_number;
 static pthread_t thread;
@@ -41,6 +42,11 @@ void log_program(const char *name)
 void log_set_debug(bool on)
 {
 	atomic_store_explicit(&debug_on, on, memory_order_relaxed);
+}
+
+void log_set_info(bool on)
+{
+	atomic_store_explicit(&info_on, on, memory_order_relaxed);
 }
 
 unsigned log_number(void)
@@ -159,6 +165,8 @@ void log_debug(const struct log_ctx *ctx, const char *fmt, ...)
 
 void log_info(const struct log_ctx *ctx, const char *fmt, ...)
 {
+	if (!atomic_load_explicit(&info_on, memory_order_relaxed))
+		return;
 	PUT(LOG_LEVEL_INFO);
 }
 

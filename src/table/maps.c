@@ -4,6 +4,7 @@
  * table's. What is wrong is logged here, because the words name the table. */
 #include <postrider/config.h>
 #include <postrider/log.h>
+#include <postrider/trace.h>
 
 #include "room.h"
 
@@ -67,6 +68,9 @@ static bool judge(struct maps_op *op, const char *key, enum table_result r)
 	} else if (r == TABLE_ERROR) {
 		log_warn(op->log, "%s lookup error for \"%s\"", table_spec(t), key);
 	}
+	if (trace_on())
+		trace_lookup(op->maps->title, table_spec(t), key, r == TABLE_FOUND ? op->op.value : NULL,
+		    r == TABLE_ERROR);
 	if (r == TABLE_NONE)
 		return false;
 	op->table = t;

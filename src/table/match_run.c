@@ -3,6 +3,7 @@
  * for the name, for the name's parents if it holds fixed strings, and, for a client, then for the
  * address; the position in that sequence is op->entry. */
 #include <postrider/log.h>
+#include <postrider/trace.h>
 
 #include "match.h"
 
@@ -62,6 +63,9 @@ static const char *next_entry(const struct match_op *op, bool fixed)
 static bool judge(struct match_op *op, const struct match_step *s, enum table_result r)
 {
 	table_log_why(op->log, &op->op);
+	if (trace_on())
+		trace_lookup(op->list->name, table_spec(s->table), op->entry, r == TABLE_FOUND ? op->op.value : NULL,
+		    r == TABLE_ERROR);
 	if (r == TABLE_ERROR) {
 		log_warn(op->log, "%s: %s: table lookup problem", op->list->name, table_spec(s->table));
 		op->result = MATCH_ERROR;
@@ -115,6 +119,12 @@ static void advance(struct match_op *op, bool answered)
 	op->result = op->bound != SIZE_MAX && d->yes[op->bound] ? MATCH_YES : MATCH_NO;
 }
 
+static void trace(const struct match_op *op, const char *name)
+{
+	if (trace_on() && op->result != MATCH_WAIT)
+		trace_match(op->list->name, NULL, name, op->result == MATCH_YES, op->result == MATCH_ERROR);
+}
+
 void match_start(struct match_op *op, struct task *task, const struct log_ctx *log, const struct match_list *l,
     const char *name,
     const char *addr)
@@ -123,7 +133,7 @@ void match_start(struct match_op *op, struct task *task, const struct log_ctx *l
 
 	ASSERT(op->data == NULL && op->result == MATCH_WAIT);
 	if (l == NULL || l->data->n == 0) {
-		op->result = MATCH_NO;
+		op->result = MATCH_NO;		/* too plain to be told */
 		return;
 	}
 	if (l->kind == MATCH_STRING || l->kind == MATCH_DOMAIN || (addr != NULL && addr[strspn(addr,
@@ -146,6 +156,7 @@ void match_start(struct match_op *op, struct task *task, const struct log_ctx *l
 		op->addr = xstrdup(addr);
 	}
 	advance(op, false);
+	trace(op, name != NULL ? name : addr);
 	buf_release(&name_tmp);
 	buf_release(&addr_tmp);
 }
@@ -156,6 +167,7 @@ enum match_result match_poll(struct match_op *op)
 		ASSERT(op->data != NULL);
 		if (table_poll(&op->op) != TABLE_WAIT)
 			advance(op, true);
+		trace(op, op->name != NULL ? op->name : op->addr);
 	}
 	return op->result;
 }
