@@ -1,6 +1,6 @@
 /* address.h - RFC 5321/5322 addresses as Postfix treats them: tokens, quoting, the
  * internal form (unquoted, as tables and the queue see it) and the external form (quoted,
- * as SMTP and headers carry it). Pure functions: no configuration, no waiting. Which
+ * as SMTP and headers carry it). Pure functions: no waiting, no configuration but the rules for IDNA. Which
  * domain to append and where to deliver is rewrite's business. */
 #ifndef POSTRIDER_ADDRESS_H
 #define POSTRIDER_ADDRESS_H
@@ -64,14 +64,20 @@ void	address_unquote(struct buf *out, const char *external);		/* to internal for
 /* ---- parts ---------------------------------------------------------------------------------------- */
 /* Domain part after the last '@' of an internal address, NULL if none. Points into it. */
 const char *address_domain(const char *internal);
-/* Splits "user+ext" at the first of the delimiter set as Postfix does (not for owner-x, x-request, mailer-daemon,
- * double-bounce); the argument may be a whole address. Returns where the extension begins (behind the delimiter) or
- * NULL. */
-const char *address_extension(const char *local_part, const char *delimiters);
+/* Splits "user+ext" at the first of the delimiters as Postfix does: not for mailer-daemon, postmaster, double-bounce, and
+ * with owner_special, where '-' is a delimiter, not for owner-x and x-request. The argument may be a whole address.
+ * Returns where the extension begins (behind the delimiter) or NULL. */
+struct extension_rules {	/* borrowed from the configuration */
+	const char	*delimiters;	/* recipient_delimiter; "": nothing is split */
+	const char	*double_bounce;	/* double_bounce_sender */
+	bool		 owner_special;	/* owner_request_special */
+};
+const char *address_extension(const char *local_part, const struct extension_rules *);
 
 /* ---- host names and literals ---------------------------------------------------------------------- */
 /* Domain labels: A-label form for the wire, lower case; false: not convertible (out untouched). */
 bool	address_domain_to_ascii(struct buf *out, const char *domain);
+void	address_idna2003(bool on);		/* enable_idna2003_compatibility; any thread */
 bool	address_domain_to_utf8(struct buf *out, const char *domain);
 /* Letters, digits, '_' and inner hyphens, labels of 1..63 bytes, 255 in all, not numeric as a whole. utf8: non-ASCII
  * names are judged by their A-label form. */

@@ -8,10 +8,13 @@
 #include <postrider/base.h>
 #include <postrider/buf.h>
 
-struct task; struct generation; struct view; struct log_ctx; struct sockaddr; struct arena; struct tok;
+struct task; struct generation; struct view; struct maps; struct problems; struct log_ctx; struct sockaddr; struct arena; struct tok; struct extension_rules;
 
 enum rewrite_result { REWRITE_WAIT = 0, REWRITE_OK, REWRITE_ERROR /* a table cannot answer: temporary */ };
 enum rewrite_context { REWRITE_LOCAL, REWRITE_REMOTE /* remote_header_rewrite_domain; "" leaves alone */, REWRITE_NONE };
+
+/* How the view's addresses are split into user and extension. */
+struct extension_rules rewrite_extensions(const struct view *);
 
 /* ---- standard form ------------------------------------------------------------------------------ */
 /* append_at_myorigin, append_dot_mydomain, swap_bangpath, allow_percent_hack, source routes. Pure and
@@ -36,6 +39,31 @@ void	header_op_start(struct header_op *, struct task *, const struct expand_ctx 
 	    size_t name_len, bool of_senders);
 enum rewrite_result header_op_poll(struct header_op *);
 void	header_op_end(struct header_op *);
+/* ---- on the way out: smtp_generic_maps, lmtp_generic_maps ----------------------------------------- */
+/* An address leaves under another name: the first of what the table gives, in standard form; it is not asked for again. */
+struct generic {			/* of one service; fill by generic_load(), zeroed = none */
+	const struct generation *generation;
+	const struct view *view;
+	const struct maps *maps;
+	bool		 propagate;	/* propagate_unmatched_extensions has "generic" */
+};
+void	generic_load(struct generic *, struct generation *, const struct view *, const char *param, const char *value,
+	    struct problems *);
+bool	generic_empty(const struct generic *);
+struct generic_op {			/* embedded; zeroed = idle */
+	struct buf	 addr;		/* on REWRITE_OK: what to send; ours until end */
+	struct buf	 why;		/* on REWRITE_ERROR: "smtp_generic_maps map lookup problem for x" */
+	/* private to src/rewrite: */
+	enum rewrite_result result;
+	void		*priv;
+};
+void	generic_start(struct generic_op *, struct task *, const struct generic *, const struct log_ctx *, const char *addr);
+enum rewrite_result generic_poll(struct generic_op *);
+void	generic_end(struct generic_op *);
+/* The same for the addresses of one header; ended like any header_op. */
+void	header_op_start_generic(struct header_op *, struct task *, const struct generic *, const struct log_ctx *,
+	    const char *text, size_t name_len);
+
 /* Is it one of inet_interfaces' or proxy_interfaces' addresses? */
 bool	rewrite_own_address(const struct generation *, const struct sockaddr *);
 
@@ -61,6 +89,9 @@ struct resolve_op {			/* embedded; zeroed = idle */
 void	resolve_start(struct resolve_op *, struct task *, const struct generation *, const char *sender, const char *recipient);
 enum rewrite_result resolve_poll(struct resolve_op *);
 void	resolve_end(struct resolve_op *);
+
+/* "transport:nexthop" of a content filter, for one recipient; without a next hop its domain is it. Appended. */
+void	resolve_filter(const char *filter, const char *recipient, struct buf *transport, struct buf *nexthop);
 
 /* ---- expansion ------------------------------------------------------------------------------------ */
 /* One envelope address in, a list of addresses out: standard form, canonical maps, masquerading; a recipient's virtual

@@ -45,7 +45,9 @@ void	service_unref(struct service **);
 
 /* Delivery services by transport name ("smtp", "relay", own names); NULL: unknown transport. */
 struct service *service_transport(const struct generation *, const char *name);
-struct service *service_find(const struct generation *, const char *command_name_or_entry);
+struct service *service_find(const struct generation *, const char *command);	/* the first such line */
+/* The line of this name that takes connections ("submission", "192.0.2.1:25"). */
+struct service *service_listener(const struct generation *, const char *name);
 const struct config *generation_config(const struct generation *);
 /* The generation's one set of tables: all compile functions open their maps and match lists in it. */
 struct tables *generation_tables(const struct generation *);

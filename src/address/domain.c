@@ -1,6 +1,7 @@
 /* domain.c - parts of an address, host names and address literals. */
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include <idn2.h>
@@ -18,16 +19,23 @@ const char *address_domain(const char *internal)
 	return at != NULL ? at + 1 : NULL;
 }
 
-const char *address_extension(const char *local_part, const char *delimiters)
+const char *address_extension(const char *local_part, const struct extension_rules *rules)
 {
 	const char *at = strrchr(local_part, '@');
 	size_t n = at != NULL ? (size_t)(at - local_part) : strlen(local_part);
 	size_t pos;
 
-	if (*delimiters == '\0')
+	if (*rules->delimiters == '\0')
 		return NULL;
-	pos = addr_extension(local_part, n, delimiters, "double-bounce", true);
+	pos = addr_extension(local_part, n, rules->delimiters, rules->double_bounce, rules->owner_special);
 	return pos < n ? local_part + pos + 1 : NULL;
+}
+
+static atomic_int idna_rules = IDN2_NONTRANSITIONAL;
+
+void address_idna2003(bool on)
+{
+	atomic_store_explicit(&idna_rules, on ? IDN2_TRANSITIONAL : IDN2_NONTRANSITIONAL, memory_order_relaxed);
 }
 
 bool address_domain_to_ascii(struct buf *out, const char *domain)
@@ -39,7 +47,7 @@ bool address_domain_to_ascii(struct buf *out, const char *domain)
 			buf_addc(out, (char)(*domain >= 'A' && *domain <= 'Z' ? *domain + ('a' - 'A') : *domain));
 		return true;
 	}
-	if (idn2_to_ascii_8z(domain, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
+	if (idn2_to_ascii_8z(domain, &ascii, IDN2_NFC_INPUT | atomic_load(&idna_rules)) != IDN2_OK)
 		return false;
 	buf_adds(out, ascii);
 	idn2_free(ascii);
@@ -50,7 +58,7 @@ bool address_domain_to_utf8(struct buf *out, const char *domain)
 {
 	char *utf8 = NULL;
 
-	if (idn2_to_unicode_8z8z(domain, &utf8, IDN2_NONTRANSITIONAL) != IDN2_OK)
+	if (idn2_to_unicode_8z8z(domain, &utf8, atomic_load(&idna_rules)) != IDN2_OK)
 		return false;
 	buf_adds(out, utf8);
 	idn2_free(utf8);

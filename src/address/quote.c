@@ -12,6 +12,14 @@ static const char *local_end(const char *internal)
 	return at != NULL ? at : internal + strlen(internal);
 }
 
+/* Behind a source route ("@a,@b:"), which is kept as it is. */
+static const char *behind_route(const char *addr)
+{
+	const char *colon = *addr == '@' ? strchr(addr, ':') : NULL;
+
+	return colon != NULL ? colon + 1 : addr;
+}
+
 static bool is_dot_string(const char *p, const char *end)
 {
 	char prev = '.';
@@ -30,21 +38,24 @@ static bool is_dot_string(const char *p, const char *end)
 
 bool address_is_plain(const char *internal)
 {
-	return *internal == '\0' || is_dot_string(internal, local_end(internal));
+	const char *p = behind_route(internal);
+
+	return *internal == '\0' || is_dot_string(p, local_end(p));
 }
 
 void address_quote_822(struct buf *out, const char *internal)
 {
-	const char *end = local_end(internal);
+	const char *p = behind_route(internal), *end = local_end(p);
 
 	if (*internal == '\0')
 		return;
-	if (is_dot_string(internal, end)) {
+	if (is_dot_string(p, end)) {
 		buf_adds(out, internal);
 		return;
 	}
+	buf_add(out, internal, (size_t)(p - internal));
 	buf_addc(out, '"');
-	for (const char *p = internal; p < end; p++) {
+	for (; p < end; p++) {
 		if (*p == '"' || *p == '\\' || *p == '\r' || *p == '\n')
 			buf_addc(out, '\\');
 		buf_addc(out, *p);
@@ -60,13 +71,10 @@ void address_quote_821(struct buf *out, const char *internal)
 
 void address_unquote(struct buf *out, const char *external)
 {
-	const char *p = external, *colon, *end;
+	const char *p = behind_route(external), *end = local_end(p);
 
-	if (*p == '@' && (colon = strchr(p, ':')) != NULL) {	/* a source route is kept as it is */
-		buf_add(out, p, (size_t)(colon + 1 - p));
-		p = colon + 1;
-	}
-	for (end = local_end(p); p < end; p++) {
+	buf_add(out, external, (size_t)(p - external));
+	for (; p < end; p++) {
 		if (*p == '"')
 			continue;
 		if (*p == '\\') {

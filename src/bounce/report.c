@@ -99,9 +99,7 @@ void report_open(struct notice *n)
 	m->flags |=
 	    MSG_INTERNAL | MSG_LOCAL | (n->req->msg->flags & MSG_SMTPUTF8) | (encoding(n) != NULL ? MSG_8BIT : 0);
 	cleanup_sender(n->cleanup, n->to.from);
-	buf_addf(&type, "%s;%s", address_type(n->to.to), n->to.to);	/* the internal form, as Postfix has it here */
-	cleanup_rcpt(n->cleanup, n->to.to, buf_str(&type), 0);
-	buf_reset(&type);
+	cleanup_rcpt(n->cleanup, n->to.to, NULL, 0);
 	format_date(date, sizeof(date), wall_s());
 	snprintf(n->boundary, sizeof(n->boundary), "%s.%lld/%s", n->req->msg->name, (long long)wall_s(),
 		 n->conf->myhostname);

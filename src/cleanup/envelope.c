@@ -125,12 +125,24 @@ static unsigned report_expansion(struct cleanup *c, const struct pending_rcpt *p
 	return p->notify == DSN_SUCCESS ? (unsigned)DSN_NEVER : p->notify & ~(unsigned)DSN_SUCCESS;
 }
 
-static void take_rcpt(struct cleanup *c, const struct pending_rcpt *p)
+/* Neither sendmail nor a notice says an ORCPT: it is the address in standard form, as the canonical maps have it. */
+static char *submitted_orcpt(const struct cleanup *c, const struct pending_rcpt *p, const char *canonical)
+{
+	if (p->orcpt != NULL || p->copy || canonical == NULL ||
+	    (c->flags & (CLEANUP_LOCAL_SUBMIT | CLEANUP_INTERNAL)) == 0)
+		return NULL;
+	return xasprintf("%s;%s", c->conf->utf8 && !str_is_ascii(canonical) ? "utf-8" : "rfc822", canonical);
+}
+
+static void take_rcpt(struct cleanup *c, struct pending_rcpt *p)
 {
 	const struct strs *to = &c->expand.addr;
 	const char *canonical = c->expand.canonical;
 	unsigned notify = p->notify;
+	char *orcpt = submitted_orcpt(c, p, canonical);
 
+	if (orcpt != NULL)
+		p->orcpt = orcpt;
 	if ((notify & DSN_SUCCESS) != 0 && canonical != NULL && (to->n > 1 || strcmp(to->v[0], canonical) != 0))
 		notify = report_expansion(c, p);
 	for (size_t i = 0; i < to->n; i++)
@@ -193,7 +205,7 @@ bool envelope_run(struct cleanup *c)
 void cleanup_sender(struct cleanup *c, const char *addr)
 {
 	ASSERT(c->raw_sender == NULL && !c->have_sender);
-	c->raw_sender = xstrdup(addr);
+	c->raw_sender = xstrdup(str_ieq(addr, "MAILER-DAEMON") ? "" : addr);	/* the null sender's old name */
 	envelope_run(c);
 }
 

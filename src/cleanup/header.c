@@ -232,7 +232,7 @@ void header_from(struct cleanup *c)
 {
 	const char *visible = view_str(c->conf->view, undisclosed_recipients_header);
 	const char *sender = *c->msg->sender != '\0' ? c->msg->sender : "MAILER-DAEMON";
-	const char *name = c->full_name;
+	const char *name = *c->msg->sender != '\0' ? c->full_name : NULL;
 	struct buf b = { 0 };
 
 	c->from_wanted = false;

@@ -308,8 +308,8 @@ static void who_am_i(struct submit *m, char **login_r)
 	}
 }
 
-/* "a@b, Name <c@d>" on the command line is two recipients, in internal form. */
-static void add_recipients(struct submit *m, const char *text)
+/* "a@b, Name <c@d>" on the command line is two addresses, in internal form. */
+static void add_addresses(struct strs *out, const char *text)
 {
 	struct arena arena = { 0 };
 	struct tok_list list = { 0 };
@@ -321,10 +321,21 @@ static void add_recipients(struct submit *m, const char *text)
 			continue;
 		buf_reset(&b);
 		tok_internalize(&b, t->head);
-		strs_add(&m->rcpt, buf_str(&b));
+		strs_add(out, buf_str(&b));
 	}
 	buf_release(&b);
 	arena_release(&arena);
+}
+
+/* -f takes one address: of several the first counts, none is the null sender. */
+static void read_sender(struct submit *m)
+{
+	struct strs addrs = { 0 };
+
+	add_addresses(&addrs, m->sender);
+	if (addrs.n > 1)
+		log_warn(NULL, "-f option specified malformed sender: %s", m->sender);
+	m->sender = addrs.n > 0 ? addrs.v[0] : "";
 }
 
 static int send_mail(struct request *r, char **recipients, const struct view *v)
@@ -332,11 +343,13 @@ static int send_mail(struct request *r, char **recipients, const struct view *v)
 	char *login;
 	int status;
 
+	if (r->mail.sender != NULL)
+		read_sender(&r->mail);
 	who_am_i(&r->mail, &login);
 	if (r->mail.verify && r->extract)
 		FAIL("-t option cannot be used with -bv");
 	for (; *recipients != NULL; recipients++)
-		add_recipients(&r->mail, *recipients);
+		add_addresses(&r->mail.rcpt, *recipients);
 	if (r->mail.rcpt.n == 0 && !r->extract)
 		FAIL("%s(%ld): Recipient addresses must be specified on the command line or via the -t option", login, (long)getuid());
 	r->mail.extract = r->extract;

@@ -22,10 +22,10 @@ static char *without_extension(const struct addr_lookup *l)
 	const char *at = strrchr(l->addr, '@'), *ext;
 	char *local;
 
-	if (at == NULL || *l->delims == '\0')
+	if (at == NULL || *l->rules->delimiters == '\0')
 		return NULL;
 	local = xstrndup(l->addr, (size_t)(at - l->addr));
-	ext = address_extension(local, l->delims);
+	ext = address_extension(local, l->rules);
 	if (ext == NULL) {
 		free(local);
 		return NULL;
@@ -86,9 +86,9 @@ static void advance(struct addr_lookup *l)
 }
 
 void addr_lookup_start(struct addr_lookup *l, struct task *task, const struct log_ctx *log, const struct maps *maps,
-    const char *delims, const char *addr)
+    const struct extension_rules *rules, const char *addr)
 {
-	*l = (struct addr_lookup){ .task = task, .log = log, .maps = maps, .delims = delims, .result = TABLE_WAIT };
+	*l = (struct addr_lookup){ .task = task, .log = log, .maps = maps, .rules = rules, .result = TABLE_WAIT };
 	l->addr = xstrdup(addr);
 	if (maps_empty(maps))
 		l->result = TABLE_NONE;

@@ -2,6 +2,7 @@
 #ifndef DELIVER_ROOM_H
 #define DELIVER_ROOM_H
 
+#include <postrider/address.h>
 #include <postrider/base.h>
 #include <postrider/buf.h>
 #include <postrider/loop.h>
@@ -72,7 +73,7 @@ struct addr_lookup {		/* an operation; zeroed = idle */
 	struct task	*task;
 	const struct log_ctx *log;
 	const struct maps *maps;
-	const char	*delims;
+	const struct extension_rules *rules;	/* borrowed */
 	char		*addr;
 	unsigned	 step;
 	struct buf	 key;
@@ -80,7 +81,7 @@ struct addr_lookup {		/* an operation; zeroed = idle */
 	enum table_result result;
 };
 void	addr_lookup_start(struct addr_lookup *, struct task *, const struct log_ctx *, const struct maps *,
-	    const char *delims, const char *addr);
+	    const struct extension_rules *, const char *addr);
 enum table_result addr_lookup_poll(struct addr_lookup *);
 void	addr_lookup_end(struct addr_lookup *);
 

@@ -9,6 +9,7 @@
  * deferred; if not, everything is its own anyway, and the maps are only held to Postfix's rules.
  * Not here: mbox files; delivery under other uids, which is the parent's to do. */
 #include "room.h"
+#include <postrider/rewrite.h>
 #include <errno.h>
 #include <postrider/address.h>
 #include <postrider/clock.h>
@@ -19,7 +20,8 @@ enum { PIECE = 262144 };
 
 struct virtual_service {
 	struct maps	*boxes, *uids, *gids;
-	const char	*base, *delims;
+	const char	*base;
+	struct extension_rules extensions;
 	int64_t		 limit;
 	int		 minimum_uid;
 };
@@ -61,7 +63,7 @@ static const char *addr_of(const struct job *j)
 
 static void look_up(struct job *j, struct maps *maps, enum state state)
 {
-	addr_lookup_start(&j->lookup, j->d->task, &j->d->log, maps, j->svc->delims, j->user);
+	addr_lookup_start(&j->lookup, j->d->task, &j->d->log, maps, &j->svc->extensions, j->user);
 	j->state = state;
 }
 
@@ -455,7 +457,7 @@ static void *virtual_compile(struct service *s, struct problems *problems)
 	svc->gids = maps_new(t, "virtual_gid_maps", view_str(v, virtual_gid_maps),
 	    TABLE_ADDR | TABLE_NO_PROXY | TABLE_NO_REGSUB | TABLE_NO_UNAUTH, problems);
 	svc->base = view_str(v, virtual_mailbox_base);
-	svc->delims = view_str(v, recipient_delimiter);
+	svc->extensions = rewrite_extensions(v);
 	svc->limit = view_long(v, virtual_mailbox_limit);
 	svc->minimum_uid = view_int(v, virtual_minimum_uid);
 	return svc;

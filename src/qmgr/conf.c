@@ -28,7 +28,7 @@ static void *compile(struct generation *g, struct problems *problems)
 	c->double_bounce = xstrdup(view_str(v, double_bounce_sender));
 	if ((local = strchr(c->double_bounce, '@')) != NULL)
 		*local = '\0';
-	c->delimiter = xstrdup(view_str(v, recipient_delimiter));
+	c->extensions = rewrite_extensions(v);
 	c->flush_domains = match_list_new(
 	    generation_tables(g), MATCH_DOMAIN, "fast_flush_domains", view_str(v, fast_flush_domains),
 	    match_parent_style(view_str(v, parent_domain_matches_subdomains), "fast_flush_domains"), problems);
@@ -45,7 +45,6 @@ static void release(void *state)
 	free(c->log_name);
 	free(c->error_log_name);
 	free(c->double_bounce);
-	free(c->delimiter);
 	free(c);
 }
 

@@ -11,6 +11,7 @@
  * qmgr.suspended (the site is dead: its recipients are being deferred). */
 #ifndef QMGR_INT_H
 #define QMGR_INT_H
+#include <postrider/address.h>
 #include <postrider/bounce.h>
 #include <postrider/clock.h>
 #include <postrider/config.h>
@@ -197,7 +198,8 @@ struct qmgr_conf {			/* what the current generation says */
 	int		 delay_digits;
 	struct strs	 defer_transports;
 	char		*log_name, *error_log_name;	/* "postfix/qmgr", "postfix/error" */
-	char		*double_bounce, *delimiter;	/* local part, recipient_delimiter */
+	char		*double_bounce;			/* local part */
+	struct extension_rules extensions;
 	struct match_list *flush_domains;		/* fast_flush_domains, or NULL; of the generation's tables */
 	bool		 long_ids;
 };

@@ -69,7 +69,7 @@ static void single_name(struct buf *out, const char *addr, const char *nexthop)
 {
 	const char *at = strrchr(addr, '@');
 	char *local = xstrndup(addr, at != NULL ? (size_t)(at - addr) : strlen(addr));
-	const char *ext = *qmgr.conf->delimiter != '\0' ? address_extension(local, qmgr.conf->delimiter) : NULL;
+	const char *ext = address_extension(local, &qmgr.conf->extensions);
 
 	buf_add(out, local, ext != NULL ? (size_t)(ext - 1 - local) : strlen(local));
 	buf_addf(out, "@%s", nexthop);
@@ -96,15 +96,14 @@ static void place(struct batch *b, struct target *t, const char *transport, cons
 	buf_release(&name);
 }
 
-/* transport:nexthop of a content filter; without a next hop the recipient's domain is it. */
 static void place_filtered(struct batch *b, struct target *t, const char *filter)
 {
-	const char *colon = strchr(filter, ':'), *nexthop = colon != NULL ? colon + 1 : "";
-	char *transport = xstrndup(filter, colon != NULL ? (size_t)(colon - filter) : strlen(filter));
-	const char *domain = address_domain(t->addr);
+	struct buf transport = { 0 }, nexthop = { 0 };
 
-	place(b, t, transport, *nexthop != '\0' ? nexthop : domain != NULL ? domain : t->addr);
-	free(transport);
+	resolve_filter(filter, t->addr, &transport, &nexthop);
+	place(b, t, buf_str(&transport), buf_str(&nexthop));
+	buf_release(&transport);
+	buf_release(&nexthop);
 }
 
 static bool is_double_bounce(const struct resolve_op *op)
@@ -124,12 +123,12 @@ static void resolved(struct active *a, struct batch *b, struct target *t, enum r
 		set_site(t, site_pseudo("4.3.0", "address resolver failure"));
 		return;
 	}
+	if (strcmp(buf_str(&op->recipient), t->addr) != 0)
+		t->addr = arena_strdup(&b->msg->arena, buf_str(&op->recipient));
 	if ((op->flags & RESOLVE_ERROR) != 0) {
 		place(b, t, "error", op->why != NULL ? op->why : "5.1.3 bad address syntax");
 		return;
 	}
-	if (strcmp(buf_str(&op->recipient), t->addr) != 0)
-		t->addr = arena_strdup(&b->msg->arena, buf_str(&op->recipient));
 	if (is_double_bounce(op)) {
 		outcome_discarded(a, b, t, "undeliverable postmaster notification discarded");
 		t->site = NULL;

@@ -2,6 +2,8 @@
  *
  * The rules work on the tokens of the external form; outside, addresses are text. Rules in the remote context append
  * remote_header_rewrite_domain to bare names and leave domains alone. */
+#include <postrider/trace.h>
+
 #include "rewrite_room.h"
 
 static const char *origin_of(const struct rewrite_state *st, enum rewrite_context c)
@@ -9,6 +11,20 @@ static const char *origin_of(const struct rewrite_state *st, enum rewrite_contex
 	return c == REWRITE_LOCAL    ? st->myorigin
 	       : c == REWRITE_REMOTE ? view_str(st->view, remote_header_rewrite_domain)
 				     : "";
+}
+
+/* For who listens: what a rule makes of the tokens. */
+static void tell(const char *rule, struct buf *last, const struct tok_list *l)
+{
+	struct buf now = { 0 };
+
+	if (!trace_on())
+		return;
+	tok_internalize(&now, l->head);
+	if (rule != NULL)
+		trace_rewrite(rule, buf_str(last), buf_str(&now));
+	buf_release(last);
+	*last = now;
 }
 
 static void append_scanned(struct arena *a, struct tok_list *l, int op, const char *text)
@@ -44,18 +60,24 @@ static void swap_bang(struct arena *a, struct tok_list *l, struct tok *bang)
 	}
 }
 
-/* Address forms without a domain. */
-static void add_domain(const struct rewrite_state *st, enum rewrite_context c, struct arena *a, struct tok_list *l)
+/* Address forms without a domain. Returns the parameter whose rule applied, NULL: none. */
+static const char *add_domain(const struct rewrite_state *st, enum rewrite_context c, struct arena *a, struct tok_list *l)
 {
 	const char *origin = origin_of(st, c);
 	struct tok *t;
 
-	if (view_bool(st->view, swap_bangpath) && (t = tok_find(l->head, '!')) != NULL)
+	if (view_bool(st->view, swap_bangpath) && (t = tok_find(l->head, '!')) != NULL) {
 		swap_bang(a, l, t);
-	else if (view_bool(st->view, allow_percent_hack) && (t = tok_rfind(l->tail, '%')) != NULL)
+		return "swap_bangpath";
+	}
+	if (view_bool(st->view, allow_percent_hack) && (t = tok_rfind(l->tail, '%')) != NULL) {
 		t->op = '@';
-	else if (view_bool(st->view, append_at_myorigin) && *origin != '\0')
-		append_scanned(a, l, '@', origin);
+		return "allow_percent_hack";
+	}
+	if (!view_bool(st->view, append_at_myorigin) || *origin == '\0')
+		return NULL;
+	append_scanned(a, l, '@', origin);
+	return c == REWRITE_LOCAL ? "append_at_myorigin" : "remote_header_rewrite_domain";
 }
 
 static bool has_type(const struct tok *t, enum tok_type type)
@@ -72,7 +94,8 @@ static bool is_tok_op(const struct tok *t, int op)
 
 void rewrite_tokens(const struct rewrite_state *st, enum rewrite_context c, struct arena *a, struct tok_list *l)
 {
-	const char *domain = c == REWRITE_LOCAL ? view_str(st->view, mydomain) : "";
+	const char *domain = c == REWRITE_LOCAL ? view_str(st->view, mydomain) : "", *rule;
+	struct buf last = { 0 };
 	struct tok *t;
 
 	if (l->head == NULL || (is_lone(l, TOK_QSTRING) && *l->head->text == '\0'))
@@ -82,17 +105,22 @@ void rewrite_tokens(const struct rewrite_state *st, enum rewrite_context c, stru
 		tok_append(l, tok_new(a, TOK_QSTRING, 0, ""));
 		return;
 	}
+	tell(NULL, &last, l);
 	if (is_tok_op(l->head, '@') && (t = tok_find(l->head, ':')) != NULL && t != l->tail)
-		tok_cut_through(l, t);	/* source route */
-	if (tok_rfind(l->tail, '@') == NULL)
-		add_domain(st, c, a, l);
+		tok_cut_through(l, t);
+	tell("source route", &last, l);
+	if (tok_rfind(l->tail, '@') == NULL && (rule = add_domain(st, c, a, l)) != NULL)
+		tell(rule, &last, l);
 	/* Forms that end in '@' or '@.' stay broken, so that what is said of them later is about what was sent. */
 	if (view_bool(st->view, append_dot_mydomain) && *domain != '\0' && (t = tok_rfind(l->tail, '@')) != NULL &&
 	    t != l->tail && !has_type(t, TOK_LITERAL) && tok_find(t, '.') == NULL)
 		append_scanned(a, l, '.', domain);
+	tell("append_dot_mydomain", &last, l);
 	if (is_tok_op(l->tail, '.') && l->tail->prev != NULL && !is_tok_op(l->tail->prev, '.') &&
 	    !is_tok_op(l->tail->prev, '@'))
 		tok_cut_before(l, l->tail);
+	tell("trailing dot", &last, l);
+	buf_release(&last);
 }
 
 void rewrite_external(const struct rewrite_state *st, enum rewrite_context c, struct arena *a, const char *addr,

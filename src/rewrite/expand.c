@@ -10,6 +10,8 @@
  * alone; b gives [a c]; c has no entry. */
 #include <stdlib.h>
 
+#include <postrider/trace.h>
+
 #include "expand_room.h"
 
 enum { MAX_NESTING = 10 };
@@ -32,11 +34,6 @@ struct expand_run {
 	struct find_op	 find;
 	struct match_op	 match;
 };
-
-static const char *delims(const struct expand_run *r)
-{
-	return view_str(r->maps->view, recipient_delimiter);
-}
 
 static void fail(struct expand_run *r, const char *why)
 {
@@ -61,7 +58,7 @@ static bool map_to_one(struct expand_run *r, const struct maps *maps, enum expan
 		return true;
 	}
 	if (!r->asking) {
-		map_start(&r->map, r->op->task, r->st, r->ctx->log, maps, delims(r), buf_str(&r->addr),
+		map_start(&r->map, r->op->task, r->st, r->ctx->log, maps, r->maps->view, buf_str(&r->addr),
 			  r->maps->propagate_canonical);
 		r->asking = true;
 	}
@@ -79,6 +76,7 @@ static bool map_to_one(struct expand_run *r, const struct maps *maps, enum expan
 			WARN(r, "%s: multi-valued %s entry for %s", r->ctx->queue_id, maps_title(maps),
 			     buf_str(&r->addr));
 		itself = str_ieq(r->map.addr.v[0], buf_str(&r->addr));
+		trace_rewrite(maps_title(maps), buf_str(&r->addr), r->map.addr.v[0]);
 		buf_reset(&r->addr);
 		buf_adds(&r->addr, r->map.addr.v[0]);
 		if (itself) {
@@ -121,6 +119,16 @@ static void to_list(struct expand_run *r)
 		r->op->result = REWRITE_OK;
 }
 
+static void masquerade_told(const struct expand_maps *m, struct buf *addr)
+{
+	char *before = trace_on() ? xstrdup(buf_str(addr)) : NULL;
+
+	masquerade(m, addr);
+	if (before != NULL)
+		trace_rewrite("masquerade_domains", before, buf_str(addr));
+	free(before);
+}
+
 /* masquerade_exceptions are user names that keep their host. */
 static bool masquerade_step(struct expand_run *r)
 {
@@ -151,7 +159,7 @@ static bool masquerade_step(struct expand_run *r)
 			return true;
 		}
 		if (found == MATCH_NO)
-			masquerade(m, &r->addr);
+			masquerade_told(m, &r->addr);
 	}
 	to_list(r);
 	return true;
@@ -203,6 +211,7 @@ static void take_aliases(struct expand_run *r)
 			seen(r, old, true);
 		if (i > 0)
 			strs_add(&r->op->addr, found->v[i]);
+		trace_rewrite("virtual_alias_maps", old, found->v[i]);
 	}
 	r->op->addr.v[r->arg] = xstrdup(found->v[0]);
 	free(old);
@@ -229,7 +238,7 @@ static bool virtual_step(struct expand_run *r)
 		}
 		if (r->count >= (unsigned)view_int(v, virtual_alias_recursion_limit))
 			return unreasonable(r, "nesting");
-		map_start(&r->map, r->op->task, r->st, r->ctx->log, r->maps->virtual_, delims(r), addr,
+		map_start(&r->map, r->op->task, r->st, r->ctx->log, r->maps->virtual_, r->maps->view, addr,
 			  r->maps->propagate_virtual);
 		r->asking = true;
 	}
@@ -258,7 +267,7 @@ static bool bcc_step(struct expand_run *r)
 
 	if ((r->ctx->flags & EXPAND_NO_BCC) == 0 && !maps_empty(maps) && *r->canonical != '\0') {
 		if (!r->asking) {
-			find_start(&r->find, r->op->task, r->st, r->ctx->log, maps, delims(r), r->canonical,
+			find_start(&r->find, r->op->task, r->st, r->ctx->log, maps, r->maps->view, r->canonical,
 				   FIND_DEFAULT);
 			r->asking = true;
 		}

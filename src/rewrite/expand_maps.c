@@ -29,7 +29,7 @@ static unsigned classes(const char *param, const char *text, struct problems *pr
 	return bits;
 }
 
-static bool lists_word(const char *text, const char *word)
+bool lists_word(const char *text, const char *word)
 {
 	struct strs words = { 0 };
 	bool found = false;

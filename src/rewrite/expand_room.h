@@ -32,8 +32,9 @@ struct map_op {			/* embedded; zeroed = idle */
 	struct find_op	 find;
 };
 void	map_start(struct map_op *, struct task *, const struct rewrite_state *, const struct log_ctx *,
-	    const struct maps *, const char *delims, const char *addr, bool propagate);
+	    const struct maps *, const struct view *, const char *addr, bool propagate);
 enum table_result map_poll(struct map_op *);
 void	map_end(struct map_op *);
+bool	lists_word(const char *text, const char *word);	/* is word one of the words, ignoring case? */
 void	masquerade(const struct expand_maps *, struct buf *addr);
 #endif

@@ -26,14 +26,14 @@ enum find_step {
 };
 
 void find_start(struct find_op *f, struct task *task, const struct rewrite_state *st, const struct log_ctx *log,
-    const struct maps *maps, const char *delims, const char *addr, unsigned flags)
+    const struct maps *maps, const struct view *view, const char *addr, unsigned flags)
 {
+	struct extension_rules rules = rewrite_extensions(view);
 	const char *at, *ext;
 
 	*f = (struct find_op){.st = st,
 			      .maps = maps,
 			      .log = log,
-			      .delims = delims,
 			      .task = task,
 			      .flags = flags,
 			      .result = TABLE_WAIT,
@@ -45,7 +45,7 @@ void find_start(struct find_op *f, struct task *task, const struct rewrite_state
 	f->addr = xstrdup(addr);
 	at = strrchr(f->addr, '@');
 	f->domain = at != NULL ? at + 1 : NULL;
-	ext = address_extension(f->addr, delims);
+	ext = address_extension(f->addr, &rules);
 	if (ext != NULL) {
 		size_t keep = (size_t)(ext - 1 - f->addr), n = at != NULL ? (size_t)(at - ext) + 1 : strlen(ext) + 1;
 

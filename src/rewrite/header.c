@@ -13,6 +13,8 @@ struct header_run {
 	struct arena	 arena;
 	const struct rewrite_state *st;
 	const struct expand_ctx *ctx;
+	const struct generic *generic;	/* instead of ctx: no rules, this map alone */
+	const struct log_ctx *log;
 	struct task	*task;
 	enum rewrite_context context;
 	unsigned	 kind;		/* HDR_SENDERS, HDR_RCPTS */
@@ -22,6 +24,7 @@ struct header_run {
 	struct tok	*at;		/* next to look at */
 	char		*before;	/* its internal form before the maps */
 	struct expand_op expand;
+	struct generic_op map;
 };
 
 static bool is_tok_op(const struct tok *t, int op)
@@ -29,16 +32,18 @@ static bool is_tok_op(const struct tok *t, int op)
 	return t != NULL && t->type == TOK_OP && t->op == op;
 }
 
-/* user@host.domain in plain atoms: no rule applies. */
+/* user@host.domain in plain atoms, single dots between them: no rule applies, and no quotes are missing. */
 static bool is_complete(const struct tok_list *l)
 {
 	const struct tok *t = l->head;
-	bool dot = false;
+	bool dot = true;
 
-	for (; t != NULL && !is_tok_op(t, '@'); t = t->next)
-		if (t->type != TOK_ATOM && !is_tok_op(t, '.'))
+	for (; t != NULL && !is_tok_op(t, '@'); t = t->next) {
+		if (dot ? t->type != TOK_ATOM : !is_tok_op(t, '.'))
 			return false;
-	if (t == NULL || t == l->head || t == l->tail)
+		dot = !dot;
+	}
+	if (t == NULL || dot || t == l->tail)
 		return false;
 	for (t = t->next; t != NULL; t = t->next) {
 		dot |= is_tok_op(t, '.');
@@ -155,28 +160,62 @@ void header_op_start(struct header_op *op, struct task *task, const struct expan
 	r->at = r->list.head;
 }
 
+void header_op_start_generic(struct header_op *op, struct task *task, const struct generic *g, const struct log_ctx *log,
+			     const char *text, size_t name_len)
+{
+	const struct rewrite_state *st = state_of(g->generation);
+	struct header_run *r = xcalloc(1, sizeof(*r));
+
+	*op = (struct header_op){ .run = r };
+	r->st = st;
+	r->generic = g;
+	r->log = log;
+	r->task = task;
+	r->name = arena_strndup(&r->arena, text, name_len);
+	tok_parse(&r->arena, text + name_len + 1, (size_t)view_int(st->view, header_address_token_limit), &r->list);
+	r->at = r->list.head;
+}
+
 static void start_address(struct header_op *op)
 {
 	struct header_run *r = op->run;
 	struct buf b = { 0 };
 
-	op->changed |= rewrite_one(r->st, r->context, &r->arena, r->at);
+	if (r->generic == NULL)
+		op->changed |= rewrite_one(r->st, r->context, &r->arena, r->at);
 	tok_internalize(&b, r->at->head);
 	r->before = arena_strdup(&r->arena, buf_str(&b));
 	buf_release(&b);
-	expand_start(&r->expand, r->task, r->ctx, r->before, r->kind);
+	if (r->generic != NULL)
+		generic_start(&r->map, r->task, r->generic, r->log, r->before);
+	else
+		expand_start(&r->expand, r->task, r->ctx, r->before, r->kind);
 	r->mapping = true;
+}
+
+static enum rewrite_result poll_address(struct header_run *r)
+{
+	return r->generic != NULL ? generic_poll(&r->map) : expand_poll(&r->expand);
+}
+
+static void end_address(struct header_run *r)
+{
+	if (r->generic != NULL)
+		generic_end(&r->map);
+	else
+		expand_end(&r->expand);
+	r->mapping = false;
 }
 
 static void take_address(struct header_op *op)
 {
 	struct header_run *r = op->run;
-	const char *after = r->expand.addr.v[0];
+	const char *after = r->generic != NULL ? buf_str(&r->map.addr) : r->expand.addr.v[0];
 	struct buf quoted = { 0 };
 	struct tok_list l;
 
-	if (r->expand.result == REWRITE_ERROR) {
-		op->why = r->expand.why;
+	if (poll_address(r) == REWRITE_ERROR) {
+		op->why = r->generic != NULL ? arena_strdup(&r->arena, buf_str(&r->map.why)) : r->expand.why;
 		op->result = REWRITE_ERROR;
 	} else if (strcmp(r->before, after) != 0) {
 		address_quote_822(&quoted, after);
@@ -186,8 +225,7 @@ static void take_address(struct header_op *op)
 		op->changed = true;
 		buf_release(&quoted);
 	}
-	expand_end(&r->expand);
-	r->mapping = false;
+	end_address(r);
 	r->at = r->at->next;
 }
 
@@ -205,7 +243,7 @@ enum rewrite_result header_op_poll(struct header_op *op)
 		} else {
 			if (!r->mapping)
 				start_address(op);
-			if (expand_poll(&r->expand) == REWRITE_WAIT)
+			if (poll_address(r) == REWRITE_WAIT)
 				break;
 			take_address(op);
 		}
@@ -219,7 +257,7 @@ void header_op_end(struct header_op *op)
 
 	if (r != NULL) {
 		if (r->mapping)
-			expand_end(&r->expand);
+			end_address(r);
 		arena_release(&r->arena);
 		free(r);
 	}

@@ -6,10 +6,10 @@
 #include "expand_room.h"
 
 void map_start(struct map_op *m, struct task *task, const struct rewrite_state *st, const struct log_ctx *log,
-    const struct maps *maps, const char *delims, const char *addr, bool propagate)
+    const struct maps *maps, const struct view *view, const char *addr, bool propagate)
 {
 	*m = (struct map_op){ .st = st, .log = log, .maps = maps, .propagate = propagate, .asked = xstrdup(addr) };
-	find_start(&m->find, task, st, log, maps, delims, addr, FIND_DEFAULT);
+	find_start(&m->find, task, st, log, maps, view, addr, FIND_DEFAULT);
 }
 
 static void add_result(struct map_op *m, struct arena *a, const struct tok *addr)
@@ -50,6 +50,8 @@ static void take_value(struct map_op *m)
 		address_quote_822(&quoted, own.p);
 		value = quoted.p;
 	}
+	if (strcmp(value, "<>") == 0)
+		value = "\"\"";		/* the null address, as it is usually written */
 	tok_parse(&arena, value, 0, &l);
 	for (const struct tok *t = l.head; t != NULL; t = t->next)
 		if (t->type == TOK_ADDR)

@@ -36,6 +36,18 @@ static void fail(struct resolve_run *r, unsigned flag)
 	r->step = S_DONE;
 }
 
+static void tell(struct resolve_run *r, const char *rule)
+{
+	struct buf now = { 0 };
+
+	if (!trace_on())
+		return;
+	tok_internalize(&now, r->tree.head);
+	trace_rewrite(rule, buf_str(&r->told), buf_str(&now));
+	buf_release(&r->told);
+	r->told = now;
+}
+
 static void lookup_failed(struct resolve_run *r, const char *param)
 {
 	log_warn(&r->st->log, "%s lookup failure", param);
@@ -48,6 +60,7 @@ static void set_transport(struct resolve_run *r, const char *param, const char *
 	struct resolve_op *op = r->op;
 	size_t n = strcspn(value, ":");
 
+	trace_note(param, value);
 	r->blame = param;
 	buf_reset(&op->transport);
 	buf_add(&op->transport, value, n);
@@ -83,8 +96,10 @@ static void strip(struct resolve_run *r)
 	if (is_tok_op(l->tail, '.') && tok_rfind(l->tail, '@') != NULL && !is_tok_op(l->tail->prev, '.') &&
 	    !is_tok_op(l->tail->prev, '@'))
 		tok_cut_before(l, l->tail);
+	tell(r, "trailing dot");
 	if (view_bool(r->st->view, resolve_null_domain) && is_tok_op(l->tail, '@'))
 		tok_cut_before(l, l->tail);
+	tell(r, "resolve_null_domain");
 	r->at = tok_rfind(l->tail, '@');
 	if (r->at == NULL) {
 		r->step = S_ROUTE;
@@ -94,6 +109,7 @@ static void strip(struct resolve_run *r)
 		tok_internalize(&domain, r->at->next);
 	if (domain.len > 0 && view_bool(r->st->view, resolve_numeric_domain) && address_valid_ip(domain.p))
 		make_literal(r, &domain);
+	tell(r, "resolve_numeric_domain");
 	if (domain.len == 0) {			/* "user@": nothing to ask about */
 		r->step = S_CUT;
 	} else {
@@ -107,6 +123,7 @@ static void cut_domain(struct resolve_run *r)
 {
 	r->saved = (struct tok_list){ r->at, r->tree.tail };
 	tok_cut_before(&r->tree, r->at);
+	tell(r, "domain is delivered here");
 	r->at = NULL;
 	r->step = S_ROUTE;
 }
@@ -159,12 +176,14 @@ static void complete(struct resolve_run *r)
 	r->step = S_CLASSIFY;
 	if (r->saved.head != NULL) {
 		append_list(&r->tree, &r->saved);
+		tell(r, "nothing left: the domain again");
 		return;
 	}
 	r->at = tok_new(&r->arena, TOK_OP, '@', NULL);
 	tok_append(&r->tree, r->at);
 	tok_scan(&r->arena, host, 0, &l);
 	append_list(&r->tree, &l);
+	tell(r, "no domain: myhostname");
 	local_start(&r->local, r->op->task, r->st, host);
 	r->step = S_HOST;
 }
@@ -177,10 +196,12 @@ static void route(struct resolve_run *r)
 	    (view_bool(r->st->view, swap_bangpath) && tok_rfind(l->tail, '!') != NULL) ||
 	    (view_bool(r->st->view, allow_percent_hack) && tok_rfind(l->tail, '%') != NULL)) {
 		rewrite_tokens(r->st, REWRITE_LOCAL, &r->arena, l);
+		tell(r, "sender-specified routing");
 		r->step = S_STRIP;
 		return;
 	}
 	if (crack(r)) {
+		tell(r, "resolve_dequoted_address");
 		r->step = S_STRIP;
 		return;
 	}
@@ -326,8 +347,7 @@ static enum table_result find(struct resolve_run *r, const struct maps *maps, co
 	if (maps_empty(maps))
 		return TABLE_NONE;
 	if (!r->finding) {
-		find_start(&r->find, r->op->task, r->st, &r->st->log, maps, view_str(r->st->view, recipient_delimiter),
-			   key, flags);
+		find_start(&r->find, r->op->task, r->st, &r->st->log, maps, r->st->view, key, flags);
 		r->finding = true;
 	}
 	return find_poll(&r->find);
@@ -361,9 +381,11 @@ static bool sender_step(struct resolve_run *r)
 		r->own_transport = value != NULL && !str_ieq(value, "DUNNO") ? arena_strdup(&r->arena, value) : NULL;
 		r->step = S_SENDER_RELAYHOST;
 	} else {
-		relay = value == NULL ? view_str(v, relayhost) : str_ieq(value, "DUNNO") ? "" : value;
-		if (*relay != '\0')
+		relay = value == NULL || str_ieq(value, "DUNNO") ? view_str(v, relayhost) : value;
+		if (*relay != '\0') {
+			trace_note(value == relay ? "sender_dependent_relayhost_maps" : "relayhost", relay);
 			set(&r->op->nexthop, relay);
+		}
 		if (r->op->class_ == CLASS_RELAY)
 			set_transport(r, "relay_transport", view_str(v, relay_transport));
 		else if (r->own_transport != NULL)

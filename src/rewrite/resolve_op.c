@@ -81,7 +81,7 @@ void resolve_start(struct resolve_op *op, struct task *task, const struct genera
 
 	ASSERT(!op->active);
 	*op = (struct resolve_op){ .task = task, .active = true };
-	if (from_cache(op, st, recipient)) {
+	if (!trace_on() && from_cache(op, st, recipient)) {
 		op->result = REWRITE_OK;
 		return;
 	}
@@ -96,6 +96,8 @@ void resolve_start(struct resolve_op *op, struct task *task, const struct genera
 		address_quote_822(&ext, recipient);
 	tok_scan(&r->arena, buf_str(&ext), 0, &r->tree);
 	buf_release(&ext);
+	if (trace_on())
+		tok_internalize(&r->told, r->tree.head);
 	step(op);
 }
 
@@ -119,6 +121,7 @@ void resolve_end(struct resolve_op *op)
 			match_end(&r->match);
 		if (r->finding)
 			find_end(&r->find);
+		buf_release(&r->told);
 		arena_release(&r->arena);
 		free(r);
 	}
@@ -126,4 +129,13 @@ void resolve_end(struct resolve_op *op)
 	buf_release(&op->nexthop);
 	buf_release(&op->recipient);
 	*op = (struct resolve_op){ 0 };
+}
+
+void resolve_filter(const char *filter, const char *recipient, struct buf *transport, struct buf *nexthop)
+{
+	size_t n = strcspn(filter, ":");
+	const char *hop = filter[n] == ':' ? filter + n + 1 : "", *domain = address_domain(recipient);
+
+	buf_add(transport, filter, n);
+	buf_adds(nexthop, *hop != '\0' ? hop : domain != NULL ? domain : recipient);
 }

@@ -1,6 +1,8 @@
 /* resolve_room.h - one resolution under way: shared by the machine (resolve.c) and its life (resolve_op.c). */
 #ifndef RESOLVE_ROOM_H
 #define RESOLVE_ROOM_H
+#include <postrider/trace.h>
+
 #include "rewrite_room.h"
 
 enum resolve_step { S_STRIP, S_LOCAL, S_CUT, S_ROUTE, S_HOST, S_CLASSIFY, S_ALIAS, S_MAILBOX, S_RELAY, S_WARN,
@@ -15,6 +17,7 @@ struct resolve_run {
 	struct tok	*at;			/* the '@' whose domain is being looked at */
 	unsigned	 loops, max_loops;
 	bool		 is_local;
+	struct buf	 told;			/* for who listens: the address as last told */
 	const char	*domain;		/* in op->recipient */
 	const char	*blame;			/* parameter that gave the transport */
 	const char	*own_transport;		/* of the sender */

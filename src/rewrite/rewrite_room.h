@@ -48,7 +48,7 @@ void	local_start(struct local_op *, struct task *, const struct rewrite_state *,
 enum match_result local_poll(struct local_op *);
 void	local_end(struct local_op *);
 
-/* find.c: look an address up under the keys that Postfix tries. */
+/* find.c: look an address up under the keys that Postfix tries. The view says what an extension is. */
 enum { FIND_FULL = 1, FIND_BARE = 2 /* without extension */, FIND_LOCAL = 4 /* local part, if the domain is ours */,
     FIND_AT_DOMAIN = 8, FIND_DOMAINS = 16 /* domain and its parents */, FIND_STAR = 32,
     FIND_DEFAULT = FIND_FULL | FIND_BARE | FIND_LOCAL | FIND_AT_DOMAIN };
@@ -59,7 +59,6 @@ struct find_op {			/* embedded; zeroed = idle */
 	const struct rewrite_state *st;
 	const struct maps *maps;
 	const struct log_ctx *log;
-	const char	*delims;
 	struct task	*task;
 	unsigned	 flags;
 	enum table_result result;
@@ -72,7 +71,7 @@ struct find_op {			/* embedded; zeroed = idle */
 	struct buf	 key;
 };
 void	find_start(struct find_op *, struct task *, const struct rewrite_state *, const struct log_ctx *,
-	    const struct maps *, const char *delims, const char *addr, unsigned flags);
+	    const struct maps *, const struct view *, const char *addr, unsigned flags);
 enum table_result find_poll(struct find_op *);
 void	find_end(struct find_op *);
 

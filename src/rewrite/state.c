@@ -66,10 +66,19 @@ static void release(void *state)
 
 static void adopt(void *state)
 {
-	((struct rewrite_state *)state)->log.number = log_number();
+	struct rewrite_state *st = state;
+
+	st->log.number = log_number();
+	address_idna2003(view_bool(st->view, enable_idna2003_compatibility));
 }
 
 static struct generation_hook hook = { .name = "rewrite", .compile = compile, .release = release, .adopt = adopt };
+
+struct extension_rules rewrite_extensions(const struct view *v)
+{
+	return (struct extension_rules){ view_str(v, recipient_delimiter), view_str(v, double_bounce_sender),
+					 view_bool(v, owner_request_special) };
+}
 
 const struct rewrite_state *state_of(const struct generation *g)
 {

@@ -304,6 +304,18 @@ struct service *service_transport(const struct generation *g, const char *name)
 	return NULL;
 }
 
+struct service *service_listener(const struct generation *g, const char *name)
+{
+	for (size_t i = 0; i < g->nservice; i++) {
+		const struct service *s = &g->service[i];
+
+		if (s->class_ != NULL && s->class_->takes_connections && s->entry->type != MASTER_UNIX &&
+		    strcmp(s->entry->name, name) == 0)
+			return &g->service[i];
+	}
+	return NULL;
+}
+
 struct service *service_find(const struct generation *g, const char *command)
 {
 	for (size_t i = 0; i < g->nservice; i++)

@@ -17,7 +17,7 @@
 
 static const char *const state_names[] = {
 	"NEXT_DEST", "CACHE_POLICY", "ROUTE", "NEXT_HOP", "CONNECT", "BANNER", "PIX", "EHLO", "DISCARD", "HELO",
-	"TRANSACTION", "COMMANDS", "BODY", "PAUSE", "DOT", "LEFTOVER", "DONE",
+	"TRANSACTION", "COMMANDS", "BODY", "PAUSE", "DOT", "GENERIC", "LEFTOVER", "DONE",
 };
 _Static_assert(NELEM(state_names) == ST_DONE + 1, "a name for every state");
 
@@ -399,6 +399,9 @@ static enum agent_result attempt_run(struct attempt *a)
 		case ST_DOT:
 			more = xfer_step(a);
 			break;
+		case ST_GENERIC:
+			more = generic_step(a);
+			break;
 		case ST_LEFTOVER:
 			leftover(a);
 			break;
@@ -434,7 +437,7 @@ static void agent_start(struct delivery *d)
 		a->ndest = a->dest.n;
 		strs_split(&a->dest, a->svc->p.fallback_relay, ", \t\r\n");
 	}
-	a->state = ST_NEXT_DEST;
+	a->state = generic_empty(&a->svc->generic) ? ST_NEXT_DEST : ST_GENERIC;
 	if (a->svc->p.tls_demand != NULL) {
 		why_set(a, "4.7.5", NULL, "TLS is required by %s, but is not available: not sending in plaintext",
 		    a->svc->p.tls_demand);
@@ -458,6 +461,7 @@ static void agent_end(struct delivery *d)
 	stream_free(&a->opening.stream);
 	conn_free(&a->conn);		/* cancelled: the server drops the unfinished transaction */
 	content_unref(&a->content);
+	generic_stop(a);
 	route_end(&a->route);
 	match_end(&a->match);
 	maps_end(&a->map);

@@ -211,7 +211,8 @@ struct body *body_new(struct attempt *a)
 		b->by_ref = true;
 	}
 	b->phase = PH_HEADER;
-	content_read_start(&b->op, a->d->task, m, PART_HEADER);
+	if (a->new_header.len == 0)
+		content_read_start(&b->op, a->d->task, m, PART_HEADER);
 	return b;
 }
 
@@ -220,6 +221,11 @@ enum body_result body_poll(struct body *b)
 	while (b->phase != PH_END) {
 		if (!stream_writable(b->stream))
 			return BODY_WAIT;
+		if (b->phase == PH_HEADER && b->a->new_header.len > 0) {
+			piece(b, b->a->new_header.p, b->a->new_header.len);
+			phase_enter(b, PH_BODY);
+			continue;
+		}
 		switch (content_read_poll(&b->op)) {
 		case CONTENT_WAIT:
 			return BODY_WAIT;

@@ -20,6 +20,7 @@
 #include <postrider/hash.h>
 #include <postrider/loop.h>
 #include <postrider/qmgr.h>
+#include <postrider/rewrite.h>
 #include <postrider/service.h>
 #include <postrider/store.h>
 #include <postrider/stream.h>
@@ -85,6 +86,7 @@ struct smtp_service {		/* what compile() makes of one line of master.cf */
 	const struct service *service;		/* whose state this is */
 	struct match_list *cache_dest;		/* smtp_connection_cache_destinations */
 	struct maps	*discard_maps, *pix_maps;
+	struct generic	 generic;		/* smtp_generic_maps */
 	struct sockaddr_storage bind4, bind6;	/* source addresses; ss_family 0: the kernel chooses */
 	struct hash	 ports;			/* service name -> port, from /etc/services */
 	/* the connection cache: on the loop only */
@@ -242,6 +244,7 @@ enum state {
 	ST_BODY,		/* content */
 	ST_PAUSE,		/* PIX: the dot goes out by itself */
 	ST_DOT,			/* the reply, or replies, to it */
+	ST_GENERIC,		/* first of all, with smtp_generic_maps: names that addresses go out under */
 	ST_LEFTOVER,		/* no address left: what becomes of the rest */
 	ST_DONE,
 };
@@ -302,6 +305,10 @@ struct attempt {
 	struct body	*body;			/* content on its way; NULL: none */
 	struct content	*content;		/* held while the stream refers to it */
 	struct buf	 cmd, scratch;		/* commands being made */
+	/* smtp_generic_maps: NULL and empty where nothing is to be named otherwise */
+	struct naming	*naming;
+	char		**named;		/* the sender, then each recipient */
+	struct buf	 new_header;		/* instead of the header part */
 };
 
 /* trouble.c: texts and decisions. fmt gives the reason; it is kept in a->why. */
@@ -319,6 +326,12 @@ void	command_write(struct attempt *);		/* the command a->snd says */
 bool	command_downgrades(const struct attempt *);	/* 8-bit content is converted for this server */
 bool	command_xforward_addr(const struct attempt *);	/* is there something to say with XFORWARD? */
 bool	command_xforward_proto(const struct attempt *);
+
+/* generic.c */
+bool	generic_step(struct attempt *);
+void	generic_stop(struct attempt *);
+const char *generic_sender(const struct attempt *);		/* as this service names them */
+const char *generic_rcpt(const struct attempt *, unsigned rcpt_index);
 
 /* hello.c, xfer.c: one step of the states they own; false: wait. */
 bool	hello_step(struct attempt *);

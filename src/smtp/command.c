@@ -82,7 +82,7 @@ static void make_mail(struct attempt *a)
 	struct buf *out = &a->cmd;
 
 	buf_adds(out, "MAIL FROM:");
-	add_address(a, m->sender);
+	add_address(a, generic_sender(a));
 	/* What will be converted has another size. */
 	if ((f & FEAT_SIZE) && !command_downgrades(a))
 		buf_addf(out, " SIZE=%lld", (long long)m->size);
@@ -102,10 +102,11 @@ static void make_mail(struct attempt *a)
 
 static void make_rcpt(struct attempt *a)
 {
-	const struct delivery_rcpt *r = &a->d->rcpt[a->todo[a->snd_rcpt]];
+	unsigned i = a->todo[a->snd_rcpt];
+	const struct delivery_rcpt *r = &a->d->rcpt[i];
 
 	buf_adds(&a->cmd, "RCPT TO:");
-	add_address(a, r->addr);
+	add_address(a, generic_rcpt(a, i));
 	if (a->conn->features & FEAT_DSN) {
 		add_orcpt(a, r->rcpt);
 		add_notify(&a->cmd, r->rcpt->notify);

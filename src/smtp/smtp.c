@@ -41,6 +41,8 @@ static struct smtp_service *compile(struct service *s, struct problems *problems
 		    view_str(v, smtp_discard_ehlo_keyword_address_maps), problems);
 		svc->pix_maps = maps_of(s, "smtp_pix_workaround_maps", view_str(v, smtp_pix_workaround_maps), problems);
 	}
+	generic_load(&svc->generic, s->generation, v, lmtp ? "lmtp_generic_maps" : "smtp_generic_maps",
+	    lmtp ? view_str(v, lmtp_generic_maps) : view_str(v, smtp_generic_maps), problems);
 	return svc;
 }
 
@@ -86,4 +88,11 @@ void smtp_stats(struct smtp_stats *st)
 		.reused = smtp_counts.reused,
 		.cached = smtp_counts.cached,
 	};
+}
+
+const struct generic *smtp_generic(const struct service *s)
+{
+	const struct smtp_service *svc = s->state;
+
+	return &svc->generic;
 }

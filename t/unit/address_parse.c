@@ -82,7 +82,7 @@ static const char *const fields[][2] = {
 	{ "<a@b>, <>", "<a@b>,\n<>" },
 	{ "\"a b\"@c", "\"a b\"@c" },
 	{ "a\\ b@c", "\"a b\"@c" },
-	{ "<@r:a@b>", "<\"@r:a\"@b>" },
+	{ "<@r:a@b>", "<@r:a@b>" },
 	{ "a@b;", "a@b;" },
 	{ "", "" },
 };
@@ -127,6 +127,7 @@ static void test_quoting(void)
 static void test_domains(void)
 {
 	char ip[64];
+	struct extension_rules minus = { "-", "double-bounce", true }, plain = { "-", "2b", false };
 	struct buf b = { 0 };
 
 	ok(address_literal("[1.2.3.4]", ip, sizeof(ip)) && strcmp(ip, "1.2.3.4") == 0, "IPv4 literal");
@@ -146,12 +147,22 @@ static void test_domains(void)
 	ok(address_domain_to_ascii(&b, "\xc3\x89t\xc3\xa9.Test"), "to A-labels");
 	is_str(buf_str(&b), "xn--t-9fab.test", "lower case too");
 	buf_reset(&b);
+	ok(address_domain_to_ascii(&b, "fa\xc3\x9f.de"), "IDNA 2008: sharp s");
+	is_str(buf_str(&b), "xn--fa-hia.de", "is a letter of its own");
+	buf_reset(&b);
+	address_idna2003(true);
+	ok(address_domain_to_ascii(&b, "fa\xc3\x9f.de"), "IDNA 2003: sharp s");
+	is_str(buf_str(&b), "fass.de", "is two s");
+	address_idna2003(false);
+	buf_reset(&b);
 	ok(address_domain_to_utf8(&b, "xn--t-9fab.test"), "to U-labels");
 	is_str(buf_str(&b), "\xc3\xa9t\xc3\xa9.test", "and back");
-	is_str(address_extension("user+ext@x", "+"), "ext@x", "extension");
-	ok(address_extension("mailer-daemon@x", "-") == NULL && address_extension("owner-list@x", "-") == NULL,
+	is_str(address_extension("user+ext@x", &(struct extension_rules){ "+", "double-bounce", true }), "ext@x", "extension");
+	ok(address_extension("mailer-daemon@x", &minus) == NULL && address_extension("owner-list@x", &minus) == NULL,
 	   "reserved names");
-	is_str(address_extension("a-b+c", "+-"), "b+c", "first of several delimiters");
+	is_str(address_extension("owner-list@x", &plain), "list@x", "without owner_request_special");
+	ok(address_extension("2B@x", &plain) == NULL, "double_bounce_sender by another name");
+	is_str(address_extension("a-b+c", &(struct extension_rules){ "+-", "x", false }), "b+c", "first of several delimiters");
 	buf_release(&b);
 }
 
