@@ -110,6 +110,11 @@ void	access_start(struct access_op *, struct task *, const struct access_lists *
 enum access_verdict access_poll(struct access_op *);
 void	access_end(struct access_op *);
 
+/* Is there such a user (reject_unlisted_recipient, reject_unlisted_sender), whatever the lists say? Polled and ended like
+ * access_start(); nothing is logged, facts->recipient or ->sender is asked about. */
+void	access_listed_start(struct access_op *, struct task *, const struct access_lists *, const struct access_facts *,
+	    struct access_memory *, bool sender);
+
 /* A refusal that smtpd decides itself (size, queue space), in the same form: the text is adapted to soft_bounce and logged. */
 void	access_reject(struct buf *reply, const struct access_facts *, int code, const char *dsn, const char *fmt, ...) PRINTF(5, 6);
 /* "NOQUEUE: what: RCPT from name[addr]: text; from=<> to=<> proto=ESMTP helo=<x>" */

@@ -20,7 +20,7 @@
 
 enum phase {
 	PH_CLIENT, PH_HELO, PH_SENDER, PH_SENDER_LISTED, PH_RELAY, PH_RECIPIENT, PH_RCPT_LISTED,
-	PH_DATA, PH_EOD, PH_ETRN, PH_DEFERRED, PH_END
+	PH_DATA, PH_EOD, PH_ETRN, PH_DEFERRED, PH_ASK_SENDER, PH_ASK_RCPT, PH_END
 };
 
 static const unsigned char plan_connect[] = { PH_CLIENT, PH_END };
@@ -35,6 +35,7 @@ static const unsigned char plan_rcpt[2][9] = {
 };
 static const unsigned char plan_data[] = { PH_DATA, PH_DEFERRED, PH_END };
 static const unsigned char plan_eod[] = { PH_EOD, PH_DEFERRED, PH_END };
+static const unsigned char plan_ask_sender[] = { PH_ASK_SENDER, PH_END }, plan_ask_rcpt[] = { PH_ASK_RCPT, PH_END };
 static const unsigned char plan_etrn[] = { PH_CLIENT, PH_HELO, PH_ETRN, PH_DEFERRED, PH_END };
 
 void work_end(struct access_run *r)
@@ -201,6 +202,9 @@ static bool phase_enter(struct access_run *r, enum phase ph)
 		return true;
 	case PH_DEFERRED:
 		return m->defer_if_permit.active;
+	case PH_ASK_SENDER:
+	case PH_ASK_RCPT:
+		return true;
 	case PH_END:
 		break;
 	}
@@ -211,8 +215,10 @@ static enum verdict phase_run(struct access_run *r, enum phase ph)
 {
 	switch (ph) {
 	case PH_SENDER_LISTED:
+	case PH_ASK_SENDER:
 		return unlisted_judge(r, true);
 	case PH_RCPT_LISTED:
+	case PH_ASK_RCPT:
 		return unlisted_judge(r, false);
 	case PH_DEFERRED:
 		return run_forced(r, &r->memory->defer_if_permit);
@@ -342,6 +348,20 @@ void access_start(struct access_op *op, struct task *t, const struct access_list
 	op->run->phase = plan;
 	if ((what == ACCESS_DATA || what == ACCESS_EOD) && f->rcpt_count > 1)
 		op->run->recipient = NULL;	/* about all of them alike */
+	run_go(op->run);
+}
+
+void access_listed_start(struct access_op *op, struct task *t, const struct access_lists *l,
+    const struct access_facts *f, struct access_memory *m, bool sender)
+{
+	ASSERT(op->run == NULL);
+	*op = (struct access_op){ 0 };
+	op->run = run_new(op, t, l, f);
+	op->run->memory = m;
+	op->run->quiet = true;
+	op->run->phase = sender ? plan_ask_sender : plan_ask_rcpt;
+	op->run->reply_name = sender ? f->sender : f->recipient;
+	op->run->reply_class = sender ? class_sender : class_recipient;
 	run_go(op->run);
 }
 

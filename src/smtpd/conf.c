@@ -1,5 +1,6 @@
 /* conf.c - what a smtpd service compiles once: rule lists, match lists, the words it does not offer. */
 #include "session.h"
+#include <postrider/smtpd.h>
 #include <stdlib.h>
 
 static const struct { const char *word, *name; unsigned bit; } keywords[] = {
@@ -131,4 +132,11 @@ void conf_release(void *state)
 	access_lists_free(&c->access);
 	free(c->verify_sender);
 	free(c);
+}
+
+void smtpd_plan(const struct service *s, struct smtpd_plan *plan)
+{
+	const struct smtpd_conf *c = s->state;
+
+	*plan = (struct smtpd_plan){ c->access, c->cleanup_flags, c->allow_unlisted };
 }

@@ -221,7 +221,7 @@ static void test_tables(void)
 	route("", "a@other.test", "smtp:star a@other.test 16");
 	route("", "old@one.test", "error:5.1.6 User has moved to new@one.test old@one.test 16");
 	route("x@s.test", "a@four.test", "smtp:[hub.s.test] a@four.test 16");
-	route("t@s.test", "a@four.test", "special:four.test a@four.test 16");
+	route("t@s.test", "a@four.test", "special:[hub] a@four.test 16");
 }
 
 int main(void)

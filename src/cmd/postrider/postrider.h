@@ -32,6 +32,7 @@ int	command_stop(const struct options *);
 int	command_abort(const struct options *);
 int	command_reload(const struct options *);
 int	command_flush(const struct options *);
+int	command_explain(const struct options *);
 int	command_status(const struct options *);
 int	command_set_permissions(const struct options *);
 /* Prints problems as "postrider: warning: file: line n: text" to standard error; ours is the least level shown. */

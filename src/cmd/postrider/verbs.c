@@ -17,6 +17,7 @@ static const struct command {
 	{ "abort", command_abort, "stop at once" },
 	{ "reload", command_reload, "read the configuration again" },
 	{ "check", command_check, "report problems of the configuration; exit status 0 fine, 1 warnings, 2 errors (--json)" },
+	{ "explain", command_explain, "what becomes of an address, step by step: explain ADDRESS [--sender A] [--service S] [--json]" },
 	{ "status", command_status, "is it running, and how is it; exit status 0 or 1 (--json)" },
 	{ "flush", command_flush, "attempt to deliver everything that was deferred" },
 	{ "set-permissions", command_set_permissions, "make the queue's directories, with their owners and modes" },
@@ -92,6 +93,10 @@ int postrider_main(int argc, char **argv)
 		return usage();
 	log_set_debug(o.verbose);
 	verb = argv[optind++];
+	o.argc = argc - optind;
+	o.argv = argv + optind;
+	if (strcmp(verb, "explain") == 0)	/* reads its own arguments */
+		return command_explain(&o);
 	for (; optind < argc; optind++)		/* options are understood behind the verb, too */
 		if (strcmp(argv[optind], "--json") == 0)
 			o.json = true;

@@ -1,0 +1,129 @@
+/* explain_report.c - prints what explain finds out. */
+#include "explain.h"
+#include <stdio.h>
+
+static void end_section(struct report *r)
+{
+	if (r->json && r->in_section)
+		buf_adds(&r->out, r->any_step && !r->any_fact ? "\n   ]}" : "}");
+	r->in_section = r->any_step = r->any_fact = false;
+}
+
+static void add_string(struct buf *b, const char *name, const char *value)
+{
+	buf_addf(b, "\"%s\": ", name);
+	if (value != NULL)
+		buf_add_json(b, value);
+	else
+		buf_adds(b, "null");
+}
+
+void report_section(struct report *r, const char *what, const char *of)
+{
+	end_section(r);
+	if (!r->json) {
+		printf("%s%s%s%s\n", r->nsections > 0 ? "\n" : "", what, of != NULL ? " " : "", of != NULL ? of : "");
+	} else {
+		buf_adds(&r->out, r->nsections > 0 ? ",\n  {" : "{\"sections\": [\n  {");
+		add_string(&r->out, "section", what);
+		if (of != NULL) {
+			buf_adds(&r->out, ", ");
+			add_string(&r->out, "of", of);
+		}
+	}
+	r->nsections++;
+	r->in_section = true;
+}
+
+static void event_text(const struct trace_event *e)
+{
+	switch (e->kind) {
+	case TRACE_REWRITE:
+		printf("    rewrite  %s: %s -> %s\n", e->what, *e->key != '\0' ? e->key : "<>",
+		    *e->value != '\0' ? e->value : "<>");
+		break;
+	case TRACE_LOOKUP:
+		printf("    lookup   %s %s: \"%s\" -> ", e->what, e->table, e->key);
+		if (e->failed)
+			printf("lookup error\n");
+		else if (e->value != NULL)
+			printf("\"%s\"\n", e->value);
+		else
+			printf("not found\n");
+		break;
+	case TRACE_MATCH:
+		printf("    match    %s: \"%s\" -> %s\n", e->what, e->key != NULL ? e->key : "",
+		    e->failed ? "lookup error" : e->value);
+		break;
+	case TRACE_NOTE:
+		printf("    setting  %s = %s\n", e->what, e->value);
+		break;
+	}
+}
+
+static void event_json(struct buf *b, const struct trace_event *e)
+{
+	static const char *const kinds[] = { "rewrite", "lookup", "match", "setting" };
+
+	add_string(b, "step", kinds[e->kind]);
+	buf_adds(b, ", ");
+	add_string(b, "what", e->what);
+	if (e->table != NULL) {
+		buf_adds(b, ", ");
+		add_string(b, "table", e->table);
+	}
+	if (e->kind != TRACE_NOTE) {
+		buf_adds(b, ", ");
+		add_string(b, e->kind == TRACE_REWRITE ? "from" : "key", e->key);
+	}
+	buf_adds(b, ", ");
+	if (e->failed)
+		buf_adds(b, "\"error\": true");
+	else
+		add_string(b, e->kind == TRACE_REWRITE ? "to" : e->kind == TRACE_LOOKUP ? "answer" : "value", e->value);
+}
+
+void report_event(struct report *r, const struct trace_event *e)
+{
+	if (!r->json) {
+		event_text(e);
+		return;
+	}
+	if (r->any_fact || !r->in_section)
+		return;
+	buf_adds(&r->out, r->any_step ? ",\n    {" : ", \"steps\": [\n    {");
+	event_json(&r->out, e);
+	buf_addc(&r->out, '}');
+	r->any_step = true;
+}
+
+void report_fact(struct report *r, const char *name, const char *value)
+{
+	if (!r->json) {
+		printf("  %-10s %s\n", name, *value != '\0' ? value : "<>");
+		return;
+	}
+	if (r->any_step && !r->any_fact)
+		buf_adds(&r->out, "\n   ]");
+	buf_adds(&r->out, ", ");
+	add_string(&r->out, name, value);
+	r->any_fact = true;
+}
+
+void report_end(struct report *r, enum explain_status status, const char *why)
+{
+	static const char *const words[] = { "deliverable", "undeliverable", "temporary error" };
+
+	end_section(r);
+	if (!r->json) {
+		printf("\nresult %s%s%s\n", words[status], why != NULL ? ": " : "", why != NULL ? why : "");
+		return;
+	}
+	buf_adds(&r->out, r->nsections > 0 ? "\n ],\n " : "{\"sections\": [],\n ");
+	add_string(&r->out, "result", words[status]);
+	buf_addf(&r->out, ", \"status\": %d, ", status);
+	add_string(&r->out, "why", why);
+	buf_adds(&r->out, "}\n");
+	fputs(buf_str(&r->out), stdout);
+	buf_release(&r->out);
+}
