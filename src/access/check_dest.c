@@ -53,8 +53,14 @@ enum verdict unauth_destination_judge(struct access_run *r, const struct step *s
 /* The obsolete check_relay_domains: also permits clients by name. */
 enum verdict relay_domains_judge(struct access_run *r, const struct step *st)
 {
+	static bool told;
 	enum verdict v;
 
+	if (!told)
+		log_warn(r->facts->log,
+		    "support for restriction \"%s\" will be removed from %s; use \"%s\" instead",
+		    "check_relay_domains", view_str(r->facts->view, mail_name), "reject_unauth_destination");
+	told = true;
 	if (r->recipient == NULL)
 		return V_DUNNO;
 	if (r->work.phase == 0) {

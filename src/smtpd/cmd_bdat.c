@@ -8,6 +8,16 @@
 
 enum { STEP_SYNTAX, STEP_RULES };
 
+static enum cmd_result malformed(struct session *s, struct command *c)
+{
+	char *copy = str_printable(xstrdup(c->line), '?');
+
+	log_warn(&s->log, "%s: malformed BDAT command syntax from %s: %.100s",
+	    s->trans != NULL && s->trans->queue_id != NULL ? s->trans->queue_id : "NOQUEUE", s->client, copy);
+	free(copy);
+	return protocol_error(s, "521 5.5.4 Syntax: BDAT count [LAST]");
+}
+
 static enum cmd_result syntax(struct session *s, struct command *c, int64_t *size_r, bool *last_r)
 {
 	if (s->discard & EHLO_CHUNKING)
@@ -15,7 +25,7 @@ static enum cmd_result syntax(struct session *s, struct command *c, int64_t *siz
 	*last_r = c->argc == 3;
 	if (c->argc < 2 || c->argc > 3 || strspn(c->argv[1].text, "0123456789") != strlen(c->argv[1].text) ||
 	    !str_to_int(c->argv[1].text, 0, INT64_MAX, size_r) || (*last_r && !str_ieq(c->argv[2].text, "LAST")))
-		return protocol_error(s, "521 5.5.4 Syntax: BDAT count [LAST]");
+		return malformed(s, c);
 	return CMD_OK;
 }
 
@@ -97,7 +107,7 @@ enum cmd_result cmd_bdat(struct session *s, struct command *c)
 		if (!s->stand_alone && s->bdat == BDAT_NONE) {
 			session_facts(s, &c->facts);
 			access_start(&c->access, &s->task, s->conf->access, ACCESS_DATA, &c->facts, &s->memory,
-			    &s->trans->actions);
+			    &s->actions);
 		}
 	}
 	if (!s->stand_alone && s->bdat == BDAT_NONE && (v = access_poll(&c->access)) == ACCESS_WAIT)

@@ -31,7 +31,7 @@ enum cmd_result cmd_data(struct session *s, struct command *c)
 		c->step = STEP_RULES;
 		if (!s->stand_alone)
 			access_start(&c->access, &s->task, s->conf->access, ACCESS_DATA, &c->facts, &s->memory,
-			    &s->trans->actions);
+			    &s->actions);
 	}
 	if (!s->stand_alone) {
 		if ((v = access_poll(&c->access)) == ACCESS_WAIT)

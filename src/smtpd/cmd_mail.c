@@ -124,6 +124,8 @@ static enum cmd_result syntax(struct session *s, struct command *c)
 	}
 	if (s->trans != NULL)
 		return protocol_error(s, "503 5.5.1 Error: nested MAIL command");
+	if (s->bdat != BDAT_NONE)	/* a chunk out of order */
+		return protocol_error(s, "503 5.5.1 Error: MAIL after BDAT");
 	if (c->argc < 3 || !str_ieq(c->argv[1].text, "from:"))
 		return protocol_error(s, "501 5.5.4 Syntax: MAIL FROM:<address>");
 	for (size_t i = 3; i < c->argc; i++)
@@ -246,7 +248,7 @@ enum cmd_result cmd_mail(struct session *s, struct command *c)
 			return r;
 		if (s->stand_alone)
 			return accept_sender(s, c, true);
-		access_start(&c->access, &s->task, s->conf->access, ACCESS_MAIL, &c->facts, &s->memory, NULL);
+		access_start(&c->access, &s->task, s->conf->access, ACCESS_MAIL, &c->facts, &s->memory, &s->actions);
 		c->step = STEP_RULES;
 		/* fallthrough */
 	case STEP_RULES:

@@ -194,7 +194,7 @@ enum cmd_result cmd_rcpt(struct session *s, struct command *c)
 		session_facts(s, &c->facts);
 		c->facts.recipient = c->addr.addr.p;
 		access_start(
-		    &c->access, &s->task, s->conf->access, ACCESS_RCPT, &c->facts, &s->memory, &s->trans->actions);
+		    &c->access, &s->task, s->conf->access, ACCESS_RCPT, &c->facts, &s->memory, &s->actions);
 		c->step = STEP_RULES;
 		/* fallthrough */
 	default:

@@ -78,7 +78,7 @@ enum cmd_result cmd_vrfy(struct session *s, struct command *c)
 		session_facts(s, &c->facts);
 		c->facts.recipient = c->addr.addr.p;
 		access_start(&c->access, &s->task, s->conf->access, ACCESS_RCPT, &c->facts, &s->memory,
-		    s->trans != NULL ? &s->trans->actions : NULL);
+		    s->trans != NULL ? &s->actions : NULL);
 		c->step = STEP_RULES;
 		/* fallthrough */
 	default:

@@ -119,7 +119,7 @@ bool run_eod_rules(struct session *s)
 		f = (struct access_facts *)(void *)(s->eod + 1);
 		session_facts(s, f);
 		f->size = s->content->bytes;
-		access_start(s->eod, &s->task, s->conf->access, ACCESS_EOD, f, &s->memory, &s->trans->actions);
+		access_start(s->eod, &s->task, s->conf->access, ACCESS_EOD, f, &s->memory, &s->actions);
 	}
 	if ((v = access_poll(s->eod)) == ACCESS_WAIT)
 		return false;

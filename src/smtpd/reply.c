@@ -113,19 +113,29 @@ static void mark_continued(struct buf *b)
 	}
 }
 
+/* soft_bounce, line by line. */
+static void soften(struct buf *b)
+{
+	for (char *line = b->p; line != NULL; line = strstr(line, "\r\n")) {
+		line += line[0] == '\r' ? 2 : 0;
+		if (line[0] == '5') {
+			line[0] = '4';
+			if (line[4] == '5')
+				line[4] = '4';
+		}
+	}
+}
+
 void reply_text(struct session *s, const char *text)
 {
 	struct buf b = { 0 };
 
 	buf_adds(&b, text);
 	if ((b.p[0] == '4' || b.p[0] == '5') && b.len > 4) {
-		if (b.p[0] == '5' && view_bool(s->view, soft_bounce)) {
-			b.p[0] = '4';
-			if (b.p[4] == '5')
-				b.p[4] = '4';
-		}
-		footer(s, &b);
+		footer(s, &b);		/* its tables see the code before soft_bounce */
 		mark_continued(&b);
+		if (view_bool(s->view, soft_bounce))
+			soften(&b);
 		smtpd_counters.rejects++;
 	}
 	history_out(s, b.p);

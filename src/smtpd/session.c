@@ -192,6 +192,7 @@ void session_reset(struct session *s)
 	content_free(s);
 	trans_free(s);
 	forward_reset(s);
+	access_actions_release(&s->actions);
 	s->msg_size = 0;
 	s->bdat = BDAT_NONE;
 	s->rcpt_overshoot = 0;

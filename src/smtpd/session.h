@@ -98,7 +98,6 @@ struct trans {
 	bool		 local_context;
 	struct cleanup	*cleanup;	/* NULL before the first accepted recipient, or when something failed */
 	char		*queue_id;	/* stays for replies and the log when cleanup has gone */
-	struct access_actions actions;
 };
 enum bdat_state { BDAT_NONE, BDAT_OK, BDAT_ERROR };
 
@@ -201,6 +200,7 @@ struct session {
 	int64_t		 msg_size;	/* SIZE=, until the transaction ends */
 	size_t		 seen;		/* input bytes when the deadline was set */
 	struct access_memory memory;
+	struct access_actions actions;	/* what access maps want done with the message; MAIL's rules may ask already */
 	struct timer	 timer;
 	struct buf	 held;		/* replies held back by ST_PENALTY */
 	struct transcript history;	/* what was said, for postmaster */

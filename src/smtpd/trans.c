@@ -31,7 +31,6 @@ void trans_free(struct session *s)
 		return;
 	if (t->cleanup != NULL)
 		cleanup_free(&t->cleanup);
-	access_actions_release(&t->actions);
 	free(t->sender);
 	free(t->recipient);
 	free(t->verp);
@@ -217,8 +216,8 @@ void trans_content(struct session *s)
 
 	if (s->stand_alone)
 		add_submitter(s);
-	for (size_t i = 0; i < t->actions.prepend.n; i++)
-		cleanup_prepend(t->cleanup, t->actions.prepend.v[i]);
+	for (size_t i = 0; i < s->actions.prepend.n; i++)
+		cleanup_prepend(t->cleanup, s->actions.prepend.v[i]);
 	add_received(s);
 }
 
@@ -228,13 +227,13 @@ void trans_finish(struct session *s)
 	struct trans *t = s->trans;
 	struct message *m = cleanup_message(t->cleanup);
 
-	if (t->actions.filter != NULL)
-		m->content_filter = arena_strdup(&m->arena, t->actions.filter);
-	if (t->actions.redirect != NULL)
-		m->redirect = arena_strdup(&m->arena, t->actions.redirect);
-	for (size_t i = 0; i < t->actions.bcc.n; i++)
-		cleanup_rcpt(t->cleanup, t->actions.bcc.v[i], NULL, DSN_NEVER);
+	if (s->actions.filter != NULL)
+		m->content_filter = arena_strdup(&m->arena, s->actions.filter);
+	if (s->actions.redirect != NULL)
+		m->redirect = arena_strdup(&m->arena, s->actions.redirect);
+	for (size_t i = 0; i < s->actions.bcc.n; i++)
+		cleanup_rcpt(t->cleanup, s->actions.bcc.v[i], NULL, DSN_NEVER);
 	cleanup_add_flags(
-	    t->cleanup, (t->actions.hold ? CLEANUP_HOLD : 0u) | (t->actions.discard ? CLEANUP_DISCARD : 0u));
+	    t->cleanup, (s->actions.hold ? CLEANUP_HOLD : 0u) | (s->actions.discard ? CLEANUP_DISCARD : 0u));
 	cleanup_finish(t->cleanup);
 }
