@@ -2,8 +2,8 @@
  *
  * Four states. AT_PRIMARY, AT_PART and AT_NESTED collect headers; a header is complete when the next line does not
  * continue it. The first line that is no header ends the block: if it is empty, what follows is decided by the
- * content type (message/rfc822: headers again, AT_NESTED), otherwise an empty line is put before it and the body
- * begins. In AT_BODY, lines beginning with "--" are compared with all boundaries that are open, innermost first, so
+ * content type (message/rfc822: headers again, AT_NESTED), otherwise the body begins, after an empty line where the
+ * headers were the message's own. In AT_BODY, lines beginning with "--" are compared with all boundaries that are open, innermost first, so
  * that a missing inner end is repaired by an outer one. Boundaries match as prefixes, because what we keep of them
  * may be cut.
  *
@@ -244,8 +244,9 @@ static void first_body_line(struct mime *m, const char *line, size_t len, bool p
 {
 	end_block(m);
 	if (len > 0) {			/* no empty line: the header block was broken off */
+		if (m->state == AT_PRIMARY)
+			m->hooks->body(m->arg, "", 0, false);
 		m->state = AT_BODY;
-		m->hooks->body(m->arg, "", 0, false);
 	} else if (m->type == TYPE_MESSAGE && (m->subtype == SUB_RFC822 || m->subtype == SUB_GLOBAL)) {
 		set_state(m, AT_NESTED, TYPE_TEXT, SUB_PLAIN);
 	} else if (m->type == TYPE_MULTIPART) {
