@@ -395,7 +395,10 @@ void access_end(struct access_op *op)
 /* Not a restriction list: DEFER and REJECT make no sense here, so only these few words are known. */
 static enum access_rewrite rewrite_failed(struct access_run *r, const char *text)
 {
-	access_log(r->facts, "reject", text);
+	struct access_facts f = *r->facts;
+
+	f.sender = NULL;	/* not taken yet, says Postfix's log */
+	access_log(&f, "reject", text);
 	buf_reset(&r->reply);
 	buf_adds(&r->reply, text);
 	r->op->reply = r->reply.p;

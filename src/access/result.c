@@ -16,6 +16,17 @@ struct result {
 	char		 verb[32];
 };
 
+static bool in_transaction(struct result *x, const char *action)
+{
+	if (x->r->facts->sender != NULL && x->r->actions != NULL)
+		return true;
+	log_warn(x->r->facts->log,
+	    "access table %s: with smtpd_delay_reject=no, action %s is always skipped in Client host or "
+	    "Helo command restrictions",
+	    x->table, action);
+	return false;
+}
+
 static bool delegable(struct result *x, const char *action)
 {
 	struct access_run *r = x->r;
@@ -25,14 +36,7 @@ static bool delegable(struct result *x, const char *action)
 		    x->table, action);
 		return false;
 	}
-	if (r->facts->sender == NULL || r->actions == NULL) {
-		log_warn(r->facts->log,
-		    "access table %s: with smtpd_delay_reject=no, action %s is always skipped in Client host or "
-		    "Helo command restrictions",
-		    x->table, action);
-		return false;
-	}
-	return true;
+	return in_transaction(x, action);
 }
 
 static void note(struct result *x, const char *what, const char *fallback)
@@ -184,9 +188,9 @@ static enum verdict on_prepend(struct result *x)
 {
 	struct access_run *r = x->r;
 
-	if (r->facts->sender == NULL || r->actions == NULL) {
-		delegable(x, "PREPEND");
-	} else if (strcmp(r->facts->command, "END-OF-MESSAGE") == 0) {
+	if (!in_transaction(x, "PREPEND"))
+		return V_DUNNO;
+	if (strcmp(r->facts->command, "END-OF-MESSAGE") == 0) {
 		log_warn(r->facts->log,
 		    "access table %s: action PREPEND must be used before smtpd_end_of_data_restrictions", x->table);
 	} else if (hdr_name_len(x->text, strlen(x->text)) == 0) {

@@ -199,11 +199,17 @@ static void one_line(struct cleanup *c, const char *line, size_t len, bool parti
 	c->only_body = mime_only_body(c->mime);
 }
 
+/* Nobody will see what comes now: it is neither looked at nor kept. */
+static bool blind(const struct cleanup *c)
+{
+	return c->error.code != 0 || (c->flags & CLEANUP_DISCARD) != 0;
+}
+
 void cleanup_prepend(struct cleanup *c, const char *header)
 {
 	const char *nl;
 
-	if (c->error.code != 0)
+	if (blind(c))
 		return;
 	while ((nl = strchr(header, '\n')) != NULL) {
 		one_line(c, header, (size_t)(nl - header), false);
@@ -239,7 +245,7 @@ void cleanup_line(struct cleanup *c, const char *line, size_t len, bool partial)
 	bool mid_line = c->mid_line;
 
 	c->mid_line = partial;
-	if (c->error.code != 0)
+	if (blind(c))
 		return;
 	if (c->size_limit > 0 && c->size_limit - c->act_size < (int64_t)len + 2) {
 		content_refuse(c, STAT_SIZE, NULL);
@@ -255,17 +261,17 @@ void cleanup_line(struct cleanup *c, const char *line, size_t len, bool partial)
 void cleanup_finish(struct cleanup *c)
 {
 	ASSERT(c->state == C_OPEN);
-	if (c->mid_line && c->error.code == 0)
+	if (c->mid_line && !blind(c))
 		one_line(c, "", 0, false);
-	if (c->error.code == 0)
+	if (!blind(c))
 		mime_end(c->mime);
-	if (c->error.code == 0 && (mime_errors(c->mime) & ~(unsigned)MIME_ERR_TRUNC_HEADER) != 0) {
+	if (!blind(c) && (mime_errors(c->mime) & ~(unsigned)MIME_ERR_TRUNC_HEADER) != 0) {
 		c->error.code = 550;
 		str_copy(c->error.dsn, "5.6.0", sizeof(c->error.dsn));
 		str_copy(c->error.text, mime_error_text(mime_errors(c->mime) & ~(unsigned)MIME_ERR_TRUNC_HEADER),
 			 sizeof(c->error.text));
 	}
-	if (c->error.code == 0 && (c->expand_flags & EXPAND_NO_BCC) == 0 &&
+	if (!blind(c) && (c->expand_flags & EXPAND_NO_BCC) == 0 &&
 	    *view_str(c->conf->view, always_bcc) != '\0')
 		envelope_copy(c, view_str(c->conf->view, always_bcc));
 	c->state = C_FINISHED;

@@ -211,8 +211,11 @@ void cleanup_sender(struct cleanup *c, const char *addr)
 
 void cleanup_rcpt(struct cleanup *c, const char *addr, const char *dsn_orcpt, unsigned notify)
 {
-	struct pending_rcpt *p = add_pending(c, addr);
+	struct pending_rcpt *p;
 
+	if (c->error.code != 0)
+		return;
+	p = add_pending(c, addr);
 	p->orcpt = xstrdup(dsn_orcpt);
 	p->notify = notify;
 	c->last_rcpt = arena_strdup(&c->msg->arena, addr);

@@ -471,6 +471,12 @@ static void set_override(struct eval *e, unsigned char *fixed, const char *name,
 	e->todo[id] = fixed[id] = 1;
 }
 
+/* Servers on the network are told of stress by who starts them, whatever main.cf says. */
+static bool listens(const struct master_entry *entry)
+{
+	return entry != NULL && entry->type == MASTER_INET && strcmp(entry->command, "smtpd") == 0;
+}
+
 static struct scope *scope_entry(struct config *c, const struct master_entry *entry, bool stress,
     struct problems *problems)
 {
@@ -487,6 +493,8 @@ static struct scope *scope_entry(struct config *c, const struct master_entry *en
 	s->view.stress = stress;
 	if (stress)
 		set_override(&e, fixed, "stress", "yes");
+	else if (listens(entry) && c->raw[P_stress] != NULL && *c->raw[P_stress] != '\0')
+		set_override(&e, fixed, "stress", "");
 	if (entry != NULL) {
 		set_override(&e, fixed, "service_name", entry->name);
 		set_override(&e, fixed, "process_name", entry->command);

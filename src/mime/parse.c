@@ -3,9 +3,9 @@
  * Four states. AT_PRIMARY, AT_PART and AT_NESTED collect headers; a header is complete when the next line does not
  * continue it. The first line that is no header ends the block: if it is empty, what follows is decided by the
  * content type (message/rfc822: headers again, AT_NESTED), otherwise the body begins, after an empty line where the
- * headers were the message's own. In AT_BODY, lines beginning with "--" are compared with all boundaries that are open, innermost first, so
- * that a missing inner end is repaired by an outer one. Boundaries match as prefixes, because what we keep of them
- * may be cut.
+ * headers were the message's own. In AT_BODY, lines beginning with "--" are compared with all boundaries that are
+ * open, innermost first, so that a missing inner end is repaired by an outer one. Boundaries match as prefixes,
+ * because what we keep of them may be cut.
  *
  * Downgrading holds back Content-Transfer-Encoding until its block ends, since the right value depends on the content
  * type: composite types get 7bit, the others quoted-printable.

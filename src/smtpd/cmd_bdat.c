@@ -105,7 +105,7 @@ enum cmd_result cmd_bdat(struct session *s, struct command *c)
 			return r;
 		c->step = STEP_RULES;
 		if (!s->stand_alone && s->bdat == BDAT_NONE) {
-			session_facts(s, &c->facts);
+			session_facts_all(s, &c->facts);
 			access_start(&c->access, &s->task, s->conf->access, ACCESS_DATA, &c->facts, &s->memory,
 			    &s->actions);
 		}

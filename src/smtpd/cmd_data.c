@@ -27,7 +27,7 @@ enum cmd_result cmd_data(struct session *s, struct command *c)
 	if (c->step == STEP_SYNTAX) {
 		if ((r = syntax(s, c)) != CMD_OK)
 			return r;
-		session_facts(s, &c->facts);
+		session_facts_all(s, &c->facts);
 		c->step = STEP_RULES;
 		if (!s->stand_alone)
 			access_start(&c->access, &s->task, s->conf->access, ACCESS_DATA, &c->facts, &s->memory,

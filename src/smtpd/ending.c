@@ -117,7 +117,7 @@ bool run_eod_rules(struct session *s)
 		/* the facts must outlive the operation: they lie behind it */
 		s->eod = xcalloc(1, sizeof(*s->eod) + sizeof(*f));
 		f = (struct access_facts *)(void *)(s->eod + 1);
-		session_facts(s, f);
+		session_facts_all(s, f);
 		f->size = s->content->bytes;
 		access_start(s->eod, &s->task, s->conf->access, ACCESS_EOD, f, &s->memory, &s->actions);
 	}

@@ -187,6 +187,14 @@ void session_facts(struct session *s, struct access_facts *f)
 	f->rcpt_count = t->rcpt_count;
 }
 
+/* At DATA and behind it no recipient is meant more than the others. */
+void session_facts_all(struct session *s, struct access_facts *f)
+{
+	session_facts(s, f);
+	if (f->rcpt_count > 1)
+		f->recipient = NULL;
+}
+
 void session_reset(struct session *s)
 {
 	content_free(s);

@@ -221,6 +221,7 @@ void	session_peer_lost(struct session *, enum stream_result);
 void	session_arm(struct session *);		/* the peer's deadline, anew */
 void	session_progress(struct session *, size_t bytes);	/* content came */
 void	session_facts(struct session *, struct access_facts *);
+void	session_facts_all(struct session *, struct access_facts *);	/* about all recipients alike */
 void	session_reset(struct session *);	/* transaction and content away, as RSET does */
 void	session_build_client(struct session *);
 char	*session_namaddr(struct session *, const char *name, const char *addr, const char *port);

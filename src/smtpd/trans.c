@@ -214,6 +214,8 @@ void trans_content(struct session *s)
 {
 	struct trans *t = s->trans;
 
+	if (s->actions.discard)
+		cleanup_add_flags(t->cleanup, CLEANUP_DISCARD);
 	if (s->stand_alone)
 		add_submitter(s);
 	for (size_t i = 0; i < s->actions.prepend.n; i++)
@@ -231,8 +233,9 @@ void trans_finish(struct session *s)
 		m->content_filter = arena_strdup(&m->arena, s->actions.filter);
 	if (s->actions.redirect != NULL)
 		m->redirect = arena_strdup(&m->arena, s->actions.redirect);
+	/* as Postfix has it: the first copy does not say NOTIFY=NEVER, those behind it do */
 	for (size_t i = 0; i < s->actions.bcc.n; i++)
-		cleanup_rcpt(t->cleanup, s->actions.bcc.v[i], NULL, DSN_NEVER);
+		cleanup_rcpt(t->cleanup, s->actions.bcc.v[i], NULL, i > 0 ? DSN_NEVER : 0);
 	cleanup_add_flags(
 	    t->cleanup, (s->actions.hold ? CLEANUP_HOLD : 0u) | (s->actions.discard ? CLEANUP_DISCARD : 0u));
 	cleanup_finish(t->cleanup);

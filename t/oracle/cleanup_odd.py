@@ -5,7 +5,7 @@ LOG = """!sh sleep 0.2; sed -nE 's/^.*postfix\\/(smtpd|cleanup)\\[[0-9]*\\]: /\\
 CONFS = {"d": "", "l": "local_header_rewrite_clients = static:all\n", "a": "always_add_missing_headers = yes\n",
          "u": "always_add_missing_headers = yes\nundisclosed_recipients_header = To: undisclosed-recipients:;\nmessage_drop_headers = bcc, content-length, resent-bcc, return-path, x-drop, subject\n",
          "s": "message_strip_characters = \\0\\177\\t\nmessage_reject_characters = \\004Z\n",
-         "h": "header_size_limit = 160\nline_length_limit = 512\nheader_address_token_limit = 12\nlocal_header_rewrite_clients = static:all\n",
+         "h": "header_size_limit = 260\nline_length_limit = 512\nheader_address_token_limit = 12\nlocal_header_rewrite_clients = static:all\n",
          "c": "cleanup_replace_stray_cr_lf = no\nmessage_drop_headers =\nalways_add_missing_headers = yes\nlocal_header_rewrite_clients = \nremote_header_rewrite_domain = domain.invalid\n",
          "7": "strict_7bit_headers = yes\nstrict_8bitmime_body = yes\nmime_nesting_limit = 2\n"}
 for k, v in CONFS.items():
