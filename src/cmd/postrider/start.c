@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { START_LIMIT_MS = 60000 };
+enum { START_LIMIT_MS = 60000, PARAMETERS_MAX = 1 << 20 };
 
 /* Root that cannot change to another user (all capabilities dropped) is an ordinary user. */
 static bool privileged(void)
@@ -173,8 +173,40 @@ static void plan_file(const char *path)
 	}
 }
 
+static void plan_words(const char *value, bool inner);
+
+/* A table's parameters name files, too: a data base, keys, lists. Their word counts where only root can have written it. */
+static void plan_parameters(const char *path)
+{
+	struct stat st;
+	size_t len;
+	char *text;
+
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != 0 || (st.st_mode & 022) != 0 ||
+	    (text = file_read(path, PARAMETERS_MAX, &len)) == NULL)
+		return;
+	for (size_t i = 0; i < len; i++)
+		if (text[i] == '=')
+			text[i] = ' ';
+	plan_words(text, true);
+	free(text);
+}
+
+static bool has_parameters(const char *word, const char *path)
+{
+	static const char *const types[] = { "sqlite:", "mysql:", "pgsql:", "ldap:", "redis:", "memcache:" };
+
+	for (size_t i = 0; i < NELEM(types); i++) {
+		size_t len = strlen(types[i]);
+
+		if (path >= word + len && strncmp(path - len, types[i], len) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Every word of a value that is "/path" or "type:/path", as certificates, keys, lists and tables are written. */
-static void plan_words(const char *value)
+static void plan_words(const char *value, bool inner)
 {
 	char *copy = xstrdup(value), *cursor = copy, *word;
 
@@ -183,8 +215,25 @@ static void plan_words(const char *value)
 
 		if (slash != NULL && (slash == word || slash[-1] == ':' || slash[-1] == '!'))
 			plan_file(slash);
+		if (slash != NULL && !inner && has_parameters(word, slash))
+			plan_parameters(slash);
 	}
 	free(copy);
+}
+
+/* Restriction classes are lists under names of their own. */
+static void plan_classes(const struct view *v)
+{
+	struct strs names = { 0 };
+
+	strs_split(&names, view_str(v, smtpd_restriction_classes), ", \t\r\n");
+	for (size_t i = 0; i < names.n; i++) {
+		const char *list = view_lookup(v, names.v[i]);
+
+		if (list != NULL)
+			plan_words(list, false);
+	}
+	strs_release(&names);
 }
 
 static void plan_view(const struct view *v, const struct view *base)
@@ -193,8 +242,9 @@ static void plan_view(const struct view *v, const struct view *base)
 		const char *s = param_rows[i].type == PT_STR || param_rows[i].type == PT_RAW ? v->v[i].str : NULL;
 
 		if (s != NULL && strchr(s, '/') != NULL && (base == NULL || s != base->v[i].str))
-			plan_words(s);
+			plan_words(s, false);
 	}
+	plan_classes(v);
 }
 
 int command_plan(const struct options *o)
