@@ -245,8 +245,8 @@ int relay_run(const struct options *o, int ready_fd)
 		service_set_binder(parent_bind, parent_unbind);
 	}
 	loop_init();
-	if (o->test_clock != NULL)
-		loop_test_clock(o->test_clock);
+	if (o->test_clock != NULL && (why = loop_test_clock(o->test_clock)) != NULL)
+		return refuse(why);
 	table_init();
 	relay_classes_register();
 	deliver_set_privileged(parent_present());

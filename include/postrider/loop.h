@@ -103,9 +103,13 @@ void	loop_at_pass_end(void (*fn)(void));
  *	set WALL_US MONO_MS	to these values; monotonic time cannot go back
  *	advance MS		both by so much
  * On the way, timers fall due one after the other, each at its own time, and all that becomes
- * runnable runs before the next; "ok" comes when that is done. Work handed to other threads or
- * peers meanwhile is not waited for. Returns a reason (malloced) or NULL. */
+ * runnable runs before the next; "ok" comes when that is done. Time stands still while our own threads
+ * have work of the loop (for a second at most, should one hang); peers are not waited for. Returns a reason
+ * (malloced) or NULL. */
 char	*loop_test_clock(const char *socket_path);
+/* Work handed to another thread (1), and its answer taken (-1): what the test clock waits for. Worker jobs count
+ * themselves. */
+void	loop_expect(int);
 
 /* What the loop itself measured (DESIGN §10). */
 struct loop_stats {

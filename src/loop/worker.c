@@ -188,6 +188,7 @@ static void job_back(struct loop_msg *m)
 	struct job_op *op = j->op;
 
 	j->class->jobs--;
+	loop_expect(-1);
 	if (op == NULL) {
 		job_free(j);
 		return;
@@ -218,6 +219,7 @@ void job_start(struct job_op *op, struct task *t, struct worker_class *c, void (
 		return;
 	}
 	c->jobs++;
+	loop_expect(1);
 	timer_start(&op->timer, t, limit_ms);
 	head = atomic_load(&c->intake);
 	do

@@ -21,6 +21,7 @@ static void hand_over(void)
 	if (gather.newest == NULL)
 		return;
 	gather.under_way += gather.n;
+	loop_expect((int)gather.n);
 	writer_take(gather.newest, gather.oldest);
 	gather.newest = gather.oldest = NULL;
 	gather.n = gather.bytes = 0;
@@ -123,6 +124,7 @@ void commit_done(struct loop_msg *m)
 	for (t = writer_done(); t != NULL; t = next) {
 		next = t->next;
 		gather.under_way--;
+		loop_expect(-1);
 		if (t->result == STORE_OK && t->adds && store.on_arrival != NULL)
 			tell_arrivals(t);
 		if (t->op != NULL) {

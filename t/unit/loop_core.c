@@ -544,6 +544,39 @@ static const char *clock_says(const char *path, const char *text)
 	return q.reply;
 }
 
+static struct job_op slow_job;
+static struct worker_class *slow_class;
+
+static void nap(void *data)
+{
+	(void)data;
+	usleep(50000);
+}
+
+static void slow_begin(struct probe *p)
+{
+	if (slow_job.active)
+		buf_addf(&trace, "%s", job_poll(&slow_job) == JOB_DONE ? "done" : "late");
+	else
+		job_start(&slow_job, &p->task, slow_class, nap, NULL, NULL, 1000);
+}
+
+/* What a thread of ours does takes no time on the test's clock, so it does not run into its limit. */
+static void slow_job_test(const char *path)
+{
+	struct probe p;
+
+	slow_class = worker_class_new("slow", 1, 1);
+	probe_init(&p, "", slow_begin);
+	timer_start(&p.timer, &p.task, 1000);
+	buf_reset(&trace);
+	is_str(clock_says(path, "advance 600000\n"), "ok\n", "past a job and its limit");
+	is_str(buf_str(&trace), "done", "the job was waited for");
+	job_end(&slow_job);
+	timer_end(&p.timer);
+	worker_class_free(&slow_class);
+}
+
 static void test_clock(void)
 {
 	char path[64], text[100];
@@ -567,9 +600,10 @@ static void test_clock(void)
 	is_str(clock_says(path, "advance 181001\n"), "ok\n", "advance by minutes");
 	is_str(buf_str(&trace), "1:1 61:61 121:121 181:181 ", "every timer at its own time");
 	ok(now_ms() == base + 182000 && wall_us() == 1700000182000000, "arrived");
+	timer_end(&p.timer);
+	slow_job_test(path);
 	is_str(clock_says(path, "set 1 1\n"), "error: monotonic time cannot go back\n", "not back");
 	is_str(clock_says(path, "nonsense\n"), "error: set WALL_US MONO_MS, or advance MS\n", "nonsense");
-	timer_end(&p.timer);
 }
 
 int main(void)
