@@ -21,7 +21,10 @@ struct service_class {
 	/* In the load job (worker thread; blocking allowed; touches nothing of the loop): build the
 	 * compiled state (rule lists, tables, TLS context). Problems go to the list. May be NULL. */
 	void		*(*compile)(struct service *, struct problems *);
-	void		 (*release)(void *state);			/* on the loop when the last reference goes */
+	/* When the last reference goes: leave, on the loop, takes it out of what the loop has; release, on any
+	 * thread, frees it (a large configuration takes long). Either may be NULL. */
+	void		 (*leave)(void *state);
+	void		 (*release)(void *state);
 	/* On the loop: a connection for this service; takes fd. */
 	void		 (*accept)(struct service *, int fd, const struct sockaddr *peer, socklen_t peer_len);
 };
@@ -58,6 +61,7 @@ struct generation *generation_current(void);		/* borrowed */
 struct generation_hook {
 	const char	*name;
 	void		*(*compile)(struct generation *, struct problems *);
+	void		 (*leave)(void *state);		/* both as in service_class */
 	void		 (*release)(void *state);
 	void		 (*adopt)(void *state);	/* on the loop when the generation becomes current; may be NULL */
 	int		 slot;			/* set by registering */

@@ -31,6 +31,8 @@ void	table_init(void);
 void	table_release(void);
 /* The class whose jobs load configurations and tables. */
 struct worker_class *table_load_class(void);
+/* fn(p) in that class, soon; here and now if this is not the loop's thread, or at the latest in table_release(). */
+void	dispose(void (*fn)(void *), void *p);
 
 /* Takes from the view what tables depend on (queue_directory, data_directory, smtputf8_enable...); does
  * not keep it, but its configuration. One reference. The thread that builds the set is its only user until it is handed to the loop. */

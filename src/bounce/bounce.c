@@ -125,7 +125,7 @@ static void conf_release(void *state)
 	bounce_conf_unref(&c);
 }
 
-static struct generation_hook hook = { .name = "bounce", .compile = conf_compile, .release = conf_release };
+static struct generation_hook hook = { .name = "bounce", .compile = conf_compile, .leave = conf_release };
 
 void bounce_init(void)
 {

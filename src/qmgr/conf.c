@@ -35,12 +35,16 @@ static void *compile(struct generation *g, struct problems *problems)
 	return c;
 }
 
+static void leave(void *state)
+{
+	if (state == qmgr.conf)
+		qmgr.conf = NULL;
+}
+
 static void release(void *state)
 {
 	struct qmgr_conf *c = state;
 
-	if (c == qmgr.conf)
-		qmgr.conf = NULL;
 	strs_release(&c->defer_transports);
 	free(c->log_name);
 	free(c->error_log_name);
@@ -67,7 +71,8 @@ static void adopt(void *state)
 
 void conf_hook(void)
 {
-	static struct generation_hook hook = { .name = "qmgr", .compile = compile, .release = release, .adopt = adopt };
+	static struct generation_hook hook = { .name = "qmgr", .compile = compile, .leave = leave, .release = release,
+		.adopt = adopt };
 
 	generation_hook_register(&hook);
 }

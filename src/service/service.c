@@ -166,8 +166,10 @@ struct generation *generation_check(const char *dir, const struct strs *override
 	return g;
 }
 
-static void generation_free(struct generation *g)
+static void generation_free(void *p)
 {
+	struct generation *g = p;
+
 	for (size_t i = 0; i < g->nservice; i++) {
 		struct service *s = &g->service[i];
 
@@ -180,10 +182,26 @@ static void generation_free(struct generation *g)
 			hooks[i]->release(g->state[hooks[i]->slot]);
 	free(g->service);
 	free(g->listen);
-	if (g->tables != NULL)
-		tables_unref(&g->tables);
 	config_unref(&g->config);
 	free(g);
+}
+
+static void generation_end(struct generation *g)
+{
+	struct tables *tables = g->tables;
+
+	for (size_t i = 0; i < g->nservice; i++) {
+		const struct service_class *class = g->service[i].class_;
+
+		if (class != NULL && class->leave != NULL && g->service[i].state != NULL)
+			class->leave(g->service[i].state);
+	}
+	for (int i = 0; i < nhooks; i++)
+		if (hooks[i]->leave != NULL && g->state[hooks[i]->slot] != NULL)
+			hooks[i]->leave(g->state[hooks[i]->slot]);
+	dispose(generation_free, g);
+	if (tables != NULL)
+		tables_unref(&tables);		/* disposed of behind what uses them */
 }
 
 void service_listen_plan(const struct config *c, struct strs *out, struct problems *problems)
@@ -195,7 +213,7 @@ void service_listen_plan(const struct config *c, struct strs *out, struct proble
 	listen_plan(g, problems);
 	for (size_t i = 0; i < g->nlisten; i++)
 		strs_add(out, g->listen[i].text);
-	generation_free(g);
+	generation_end(g);
 }
 
 struct generation *generation_ref(struct generation *g)
@@ -213,7 +231,7 @@ void generation_unref(struct generation **gp)
 		return;
 	ASSERT(g->refs > 0);
 	if (--g->refs == 0)
-		generation_free(g);
+		generation_end(g);
 }
 
 void generation_adopted(struct generation *g)

@@ -56,17 +56,23 @@ static void *compile_lmtp(struct service *s, struct problems *problems)
 	return compile(s, problems, true);
 }
 
+static void leave(void *state)
+{
+	cache_release(state);
+}
+
 static void release(void *state)
 {
 	struct smtp_service *svc = state;
 
-	cache_release(svc);
 	hash_release(&svc->ports, NULL);
 	free(svc);
 }
 
-static const struct service_class smtp_class = { .command = "smtp", .compile = compile_smtp, .release = release };
-static const struct service_class lmtp_class = { .command = "lmtp", .compile = compile_lmtp, .release = release };
+static const struct service_class smtp_class = { .command = "smtp", .compile = compile_smtp, .leave = leave,
+	.release = release };
+static const struct service_class lmtp_class = { .command = "lmtp", .compile = compile_lmtp, .leave = leave,
+	.release = release };
 
 void smtp_init(void)
 {

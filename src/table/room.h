@@ -76,9 +76,6 @@ void	tables_free_now(struct tables *);	/* any thread that has it alone */
 void	tables_start_following(struct tables *);
 void	tables_stop_following(struct tables *);
 
-/* Frees in the load class, or here and now while no loop runs. */
-void	dispose(void (*fn)(void *), void *p);
-
 /* The caller may wait, and must: this is the loop's thread. */
 bool	table_on_loop(void);
 bool	table_loop_thread(void);	/* this is, or was while it ran, the loop's thread */
