@@ -88,6 +88,9 @@ void	qmgr_change_end(struct qmgr_change_op *);
 
 bool	qmgr_is_active(queue_id_t);	/* '*' in mailq */
 bool	qmgr_is_removed(queue_id_t);	/* done with; the store may show it for a moment yet, a listing should not */
-struct qmgr_stats { uint64_t active_messages, active_recipients, deliveries, delivered, deferred, bounced; };
+struct qmgr_stats {
+	uint64_t active_messages, active_recipients, running;		/* now; running: deliveries */
+	uint64_t deliveries, delivered, deferred, bounced;		/* since the start; all but the first: recipients */
+};
 void	qmgr_stats(struct qmgr_stats *);
 #endif

@@ -79,7 +79,8 @@ static enum step status_step(struct conn *c)
 	answer_attr(c, "store.failed=%s", store.failed ? "true" : "false");
 	tell(c, "memory.content", (uint64_t)content_memory());
 	tell(c, "delivery.recipients", qmgr.active_recipients);
-	tell(c, "delivery.running", qmgr.deliveries);
+	tell(c, "delivery.running", qmgr.running);
+	tell(c, "delivery.total", qmgr.deliveries);
 	tell(c, "delivery.delivered", qmgr.delivered);
 	tell(c, "delivery.deferred", qmgr.deferred);
 	tell(c, "delivery.bounced", qmgr.bounced);

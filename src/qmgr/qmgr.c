@@ -143,4 +143,5 @@ void qmgr_stats(struct qmgr_stats *s)
 	*s = qmgr.stats;
 	s->active_messages = qmgr.nactive;
 	s->active_recipients = qmgr.nrcpt;
+	s->running = qmgr.ndeliveries;
 }
