@@ -138,16 +138,32 @@ static uint32_t batch_withdraw(struct batch *b)
 	return n;
 }
 
+static void load_start(struct active *a)
+{
+	store_load_start(&a->load, &a->task, a->id, a->next_n, slice_size(), ALL_STATES);
+	a->loading = true;
+	qmgr.nloading++;
+}
+
+static void load_end(struct active *a)
+{
+	if (!a->loading)
+		return;
+	store_load_end(&a->load);
+	a->loading = false;
+	qmgr.nloading--;
+	due_room();
+}
+
 void active_withdraw(struct active *a)
 {
 	struct batch *b;
 
 	if (a->resolve_on)
 		resolve_end(&a->resolve);
-	if (a->loading)
-		store_load_end(&a->load);
 	a->kept = a->kept || a->more || a->loading;
-	a->resolve_on = a->loading = a->more = false;
+	load_end(a);
+	a->resolve_on = a->more = false;
 	a->resolving = NULL;
 	TAILQ_FOREACH(b, &a->batches, link)
 		a->kept = batch_withdraw(b) > 0 || a->kept;
@@ -286,8 +302,7 @@ static enum step_result load_step(struct active *a)
 	if (m->nrcpt > 0)
 		a->next_n = m->rcpt[m->nrcpt - 1].n + 1;
 	a->resolving = batch_new(a, m);
-	store_load_end(&a->load);
-	a->loading = false;
+	load_end(a);
 	return STEP_ON;
 }
 
@@ -330,8 +345,7 @@ static void active_run(struct task *task)
 		}
 		drop_done(a);
 		if (a->more && a->left <= slice_size() / 2) {
-			store_load_start(&a->load, task, a->id, a->next_n, slice_size(), ALL_STATES);
-			a->loading = true;
+			load_start(a);
 			continue;
 		}
 		if (a->more || a->left > 0 || a->busy > 0)

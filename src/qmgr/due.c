@@ -7,7 +7,8 @@
  * have to be returned or warned about. */
 #include "qmgr_int.h"
 
-enum { SLICE = 200, RETRY_MS = 60000 };
+/* LOADS_MAX: what waits for a reader has a time limit; more at once would only wait. */
+enum { SLICE = 200, RETRY_MS = 60000, LOADS_MAX = 200 };
 
 static struct due {
 	struct task	 task;
@@ -71,7 +72,7 @@ static bool row_take(const struct due_row *r, struct store_txn **put_off)
 		due_notice(at, r->id);
 		return true;
 	}
-	if (!active_room(r->due_ms == 0))
+	if (qmgr.nloading >= LOADS_MAX || !active_room(r->due_ms == 0))
 		return false;
 	active_load(r->id, flush_is(r->due_ms));
 	return true;
@@ -237,7 +238,7 @@ void due_room(void)
 {
 	unsigned limit = qmgr.conf->active_limit;
 
-	if (!due.starved || qmgr.draining)
+	if (!due.starved || qmgr.draining || qmgr.nloading > LOADS_MAX / 2)
 		return;
 	/* Some slack, so that not every message that leaves costs a slice. */
 	if (qmgr.nactive > limit - limit / 20 || qmgr.nrcpt > qmgr.conf->rcpt_limit - qmgr.conf->rcpt_limit / 20)

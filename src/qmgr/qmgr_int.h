@@ -217,6 +217,7 @@ struct qmgr {
 	struct transport *pseudo;
 	unsigned	 nactive, nretry;	/* messages; of them not fresh */
 	uint64_t	 nrcpt;			/* recipients in batches */
+	unsigned	 nloading;		/* loads from the store under way */
 	unsigned	 ndeliveries, nfinishing;
 	TAILQ_HEAD(, active) dirty;
 	struct peer_list suspended;

@@ -102,6 +102,7 @@ sub wait_for
 }
 
 # server(main => "text", master => "text", files => { name => text }, user => "nobody", start => 0 ...)
+# test_clock => 1: time stands still but for $s->advance(SECONDS).
 # In all texts @DIR@ is the private directory and @PORT@, @PORT2@ ... are free ports.
 sub server
 {
@@ -130,6 +131,7 @@ sub server
 	$self->write_conf($_, $o{files}{$_}) for keys %{$o{files} // {}};
 	if ($self->{user} && $> == 0) { system 'chown', '-R', $self->{user}, $self->{dir} }
 	push @running, $self;
+	push @{$self->{args}}, '--test-clock', "$self->{dir}/mail/clock" if $self->{test_clock};
 	$self->start unless defined $o{start} && !$o{start};
 	return $self;
 }
@@ -184,6 +186,27 @@ sub start
 		croak "server did not start";
 	}
 	return 1;
+}
+
+# Time passes for a server with a test clock: all that falls due on the way happens, each at its own time.
+sub advance
+{
+	my ($self, $seconds) = @_;
+	my $c = IO::Socket::UNIX->new(Peer => "$self->{dir}/mail/clock") or croak "clock: $!";
+	printf $c "advance %d\n", int($seconds * 1000 + 0.5);
+	$c->flush;
+	my $r = <$c>;
+	croak 'clock: ' . ($r // 'no answer') unless ($r // '') eq "ok\n";
+}
+
+# Private memory of the relay, in KiB.
+sub private_kb
+{
+	my ($self) = @_;
+	my $t = slurp('/proc/' . $self->relay_pid . '/smaps_rollup') // '';
+	my $sum = 0;
+	$sum += $1 while $t =~ /^Private_(?:Clean|Dirty):\s+(\d+)/mg;
+	return $sum;
 }
 
 # The process that handles mail: the parent's child, or the only one.
