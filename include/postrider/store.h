@@ -65,7 +65,8 @@ struct message {
 	unsigned	 refs;
 	bool		 read;		/* private: made by a reader thread */
 	struct message	*next;		/* private */
-	struct arena	 arena;		/* owns every string below but content */
+	struct arena	 arena;		/* owns every string below but content; complete when a reader made it */
+	struct arena	 later;		/* private: what the loop added to such a message */
 	queue_id_t	 id;
 	char		 name[QUEUE_ID_TEXT];	/* printed id, as logged */
 	unsigned	 flags;		/* MSG_* */
@@ -99,6 +100,8 @@ struct message *message_new(queue_id_t, bool long_form);
 struct message *message_ref(struct message *);
 void	message_unref(struct message **);
 struct rcpt *message_add_rcpt(struct message *);	/* zeroed, n set; strings go into m->arena */
+/* For strings that are added to a queued message; its memory and that of its reader are not to be mixed. */
+struct arena *message_arena(struct message *);
 
 /* ---- content: header block and body, lines end with CRLF ------------------------------------ */
 enum { STORE_CHUNK = 4080 };	/* value size that fits one LMDB overflow page (DESIGN §3) */

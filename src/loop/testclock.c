@@ -14,7 +14,7 @@
 
 #include "room.h"
 
-enum { LINE_MAX_BYTES = 256, NAP_US = 500, NAPS_MAX = 2000 };
+enum { LINE_MAX_BYTES = 256, NAP_US = 20, NAPS_MAX = 20000 };
 
 struct client {
 	struct task	 task;

@@ -137,10 +137,14 @@ static void slice_start(void)
 
 static void arm(void)
 {
+	int64_t wait_ms = due.next_due_ms - wall_ms();
+
 	if (due.next_due_ms == INT64_MAX)
 		timer_end(&due.timer);
+	else if (wait_ms <= 0)
+		task_wake(&due.task);
 	else
-		timer_start(&due.timer, &due.task, MAX(0, due.next_due_ms - wall_ms()) + 1);
+		timer_start(&due.timer, &due.task, wait_ms + 1);
 }
 
 static void due_run(struct task *t)
@@ -165,7 +169,11 @@ static void due_run(struct task *t)
 			timer_start(&due.timer, &due.task, due.pause_ms - now_ms());
 			return;
 		}
-		if (due.starved || (!due.new_pending && due.next_due_ms > wall_ms())) {
+		if (due.starved) {
+			timer_end(&due.timer);	/* whoever makes room wakes us */
+			return;
+		}
+		if (!due.new_pending && due.next_due_ms > wall_ms()) {
 			arm();
 			return;
 		}

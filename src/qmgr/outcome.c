@@ -24,7 +24,7 @@ static void closed(struct active *a, struct batch *b)
 /* The status in the recipient, in the message's memory. */
 static void set_status(struct batch *b, struct rcpt *r, const struct status *st, const char *dsn)
 {
-	struct arena *ar = &b->msg->arena;
+	struct arena *ar = message_arena(b->msg);
 
 	r->dsn = arena_strdup(ar, dsn);
 	r->reason = arena_strdup(ar, st->text);
@@ -51,7 +51,7 @@ static void note_site(struct active *a, const struct site *s)
 static void report(struct active *a, struct batch *b, struct rcpt *r, const char *action, const struct status *st,
 		   bool copy)
 {
-	struct arena *ar = &b->msg->arena;
+	struct arena *ar = message_arena(b->msg);
 	struct rcpt *t = r;
 
 	if (copy) {

@@ -124,7 +124,7 @@ static void resolved(struct active *a, struct batch *b, struct target *t, enum r
 		return;
 	}
 	if (strcmp(buf_str(&op->recipient), t->addr) != 0)
-		t->addr = arena_strdup(&b->msg->arena, buf_str(&op->recipient));
+		t->addr = arena_strdup(message_arena(b->msg), buf_str(&op->recipient));
 	if ((op->flags & RESOLVE_ERROR) != 0) {
 		place(b, t, "error", op->why != NULL ? op->why : "5.1.3 bad address syntax");
 		return;

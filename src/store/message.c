@@ -36,10 +36,16 @@ void message_unref(struct message **mp)
 	if (m == NULL || --m->refs > 0)
 		return;
 	content_unref(&m->content);
+	arena_release(&m->later);
 	if (m->read)
 		trash_add(m);
 	else
 		message_destroy(m);
+}
+
+struct arena *message_arena(struct message *m)
+{
+	return m->read ? &m->later : &m->arena;
 }
 
 struct rcpt *message_add_rcpt(struct message *m)

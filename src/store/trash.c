@@ -2,7 +2,8 @@
  *
  * The C library gives each thread an arena of memory with a lock. Freeing on the loop what a reader allocated takes the
  * reader's lock, and a busy reader makes the loop sleep for it: rarely and briefly, but the loop does not sleep. So the loop only
- * puts such messages on a lock-free stack; the next read clears it, or a job of its own when much is lying about. */
+ * puts such messages on a lock-free stack; the next read clears it, or a job of its own when much is lying about. (What the
+ * loop added to a message it frees itself, for the same reason: the lock is that of whoever allocated.) */
 #include "store_int.h"
 
 enum { TRASH_MESSAGES = 64, TRASH_BYTES = 1 << 20 };
