@@ -436,7 +436,7 @@ static void test_hooks(void)
 	loop_run();
 	is_int(hook_runs, 3, "a hook at the end of each pass");
 	loop_stats(&st);
-	ok(st.passes > 1000 && st.lag_us_max >= st.lag_us_p99 && st.lag_us_p99 >= st.lag_us_p50, "passes %d, lag %d/%d/%d",
+	ok(st.passes > 3 && st.lag_us_max >= st.lag_us_p99 && st.lag_us_p99 >= st.lag_us_p50, "passes %d, lag %d/%d/%d",
 	    (int)st.passes, (int)st.lag_us_p50, (int)st.lag_us_p99, (int)st.lag_us_max);
 	buf_reset(&trace);
 }
