@@ -70,6 +70,22 @@ ok(wait_for("log", 10, sub { $s->log =~ /warning: connect to 127\.0\.0\.1:\d+: C
 $sm->start;
 rcpt('late@sm.test', qr/^250/, 'and up again');
 
+# ---- memcache: with and without what stands behind it
+my $mc = Postrider::Asked->new(kind => 'memcache', replies => { 'p:one' => "VALUE p:one 0 3\r\nyes\r\nEND\r\n", 'p:odd' => "SERVER_ERROR no\r\n", 'p:quiet' => undef });
+spew("$dir/mc.cf", "memcache = inet:127.0.0.1:$mc->{port}\nkey_format = p:%s\nttl = 77\ntimeout = 1\nmax_try = 1\n", 0644);
+spew("$dir/mcb.cf", "memcache = inet:127.0.0.1:$mc->{port}\nkey_format = p:%s\nttl = 77\ntimeout = 1\nmax_try = 1\nbackup = inline:{two=behind,odd=behind}\n", 0644);
+sub tool_is { my ($what, $args, $want) = @_; my ($r, $o, $e) = $s->tool('postmap', @$args); $e =~ s/\Q$dir\E\///g; is("$r $o$e", $want, $what) }
+tool_is('memcache', ['-q', 'one', "memcache:$dir/mc.cf"], "0 yes\n");
+tool_is('not there', ['-q', 'two', "memcache:$dir/mc.cf"], "1 ");
+tool_is('no key for it', ['-q', 'a b', "memcache:$dir/mc.cf"], "1 ");
+tool_is('an error', ['-q', 'odd', "memcache:$dir/mc.cf"], "1 postmap: fatal: table memcache:mc.cf: query error: Operation now in progress\n");
+tool_is('no answer', ['-q', 'quiet', "memcache:$dir/mc.cf"], "1 postmap: fatal: table memcache:mc.cf: query error: Connection timed out\n");
+tool_is('what is behind it', ['-q', 'two', "memcache:$dir/mcb.cf"], "0 behind\n");
+like($mc->log, qr/^set p:two 0 77 6\nbehind$/m, 'is kept');
+tool_is('for an error, too', ['-q', 'odd', "memcache:$dir/mcb.cf"], "0 behind\n");
+tool_is('nowhere', ['-q', 'three', "memcache:$dir/mcb.cf"], "1 ");
+tool_is('its list is that of the backup', ['-s', "memcache:$dir/mcb.cf"], "0 odd\tbehind\ntwo\tbehind\n");
+
 # ---- postmap, a UNIX socket
 my $un = Postrider::Asked->new(kind => 'socketmap', path => "$dir/sock", replies => { k => ns('OK v'), hang => undef });
 my ($rc, $out, $err) = $s->tool('postmap', '-q', '-', "socketmap:unix:$dir/sock:m", { stdin => "k\nx\nk\n" });

@@ -20,6 +20,7 @@ const struct table_class *const table_builtin[] = {
 	&table_internal,
 	&table_socketmap,
 	&table_tcp,
+	&table_memcache,
 	&table_sqlite,
 	NULL,
 };

@@ -78,6 +78,10 @@ struct client_setup {
 	struct buf	 digest;
 	const char	*result_format;	/* set by the client, or result_format is asked for */
 };
+/* For a type that has its own connections (memcache:): between them client_str() and the like may be asked; what they
+ * return lives in b->strings. end: NULL or a malloced reason; b->name, digest and strings are the caller's in any case. */
+void	setup_begin(struct client_setup *, struct backend *b, struct table_env *, const char *name);
+char	*setup_end(struct client_setup *);
 /* Fills it; NULL or a malloced reason. */
 char	*backend_setup(struct backend *, struct table_env *, const char *name);
 

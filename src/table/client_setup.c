@@ -281,22 +281,33 @@ static void free_value(void *p)
 	free(p);
 }
 
+void setup_begin(struct client_setup *c, struct backend *b, struct table_env *env, const char *name)
+{
+	*c = (struct client_setup){ .env = env, .client = b->client, .backend = b,
+	    .from_file = *name == '/' || *name == '.' };
+	b->name = xstrdup(name);
+	if (c->from_file)
+		file_read_all(c, name);
+}
+
+char *setup_end(struct client_setup *c)
+{
+	hash_release(&c->file, free_value);
+	c->backend->digest = buf_steal(&c->digest);
+	return c->why;
+}
+
 char *backend_setup(struct backend *b, struct table_env *env, const char *name)
 {
-	struct client_setup c = { .env = env, .client = b->client, .backend = b,
-	    .from_file = *name == '/' || *name == '.' };
+	struct client_setup c;
 
-	b->name = xstrdup(name);
+	setup_begin(&c, b, env, name);
 	b->label = xasprintf("%s:%s", b->client->type, name);
 	b->limit_ms = env->set->client_limit_ms > 0 ? env->set->client_limit_ms : LIMIT_MS;
 	b->threads = env->set->client_connections > 0 ? (unsigned)env->set->client_connections : THREADS;
-	if (c.from_file)
-		file_read_all(&c, name);
 	if (c.why == NULL)
 		b->table = b->client->open(&c);
 	if (c.why == NULL)
 		common_parameters(&c);
-	hash_release(&c.file, free_value);
-	b->digest = buf_steal(&c.digest);
-	return c.why;
+	return setup_end(&c);
 }

@@ -194,5 +194,5 @@ void	nets_release(struct nets *);
 extern const struct table_class *const table_builtin[];	/* NULL-terminated */
 extern const struct table_class table_static, table_inline, table_texthash, table_fail, table_environ;
 extern const struct table_class table_lmdb, table_hash, table_btree, table_unix, table_cidr, table_regexp, table_pcre;
-extern const struct table_class table_unionmap, table_pipemap, table_randmap, table_internal, table_socketmap, table_tcp, table_sqlite;
+extern const struct table_class table_unionmap, table_pipemap, table_randmap, table_internal, table_socketmap, table_tcp, table_memcache, table_sqlite;
 #endif

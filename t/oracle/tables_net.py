@@ -125,4 +125,4 @@ case("mem-parts", "net", start("mem", 7003) + each("memcache:@CONF@/mcparts.cf",
 case("mem-backup", "net", start("mem", 7003) + each("memcache:@CONF@/mcbackup.cf", ["bk", "ok", "none"]) + each("memcache:@CONF@/mcbackup2.cf", ["ok", "none"], n=1) + "!sh cat @ROOT@/mem7003.log\n!sh postmap -s memcache:@CONF@/mcbackup.cf 2>&1; echo $?\n")
 for s in ("mcdead", "mcdeadbk", "mcbad", "mcbad2", "mcbad3", "mcunk", "nofile"):
     case("mem-" + s, "net", start("mem", 7003) + "!sh timeout 30 postmap -q ok memcache:@CONF@/%s.cf 2>&1; echo $?\n!sh timeout 30 postmap -q bk memcache:@CONF@/%s.cf 2>&1; echo $?\n" % (s, s))
-case("mem-names", "net", "".join("!sh timeout 30 postmap -q ok '%s' 2>&1; echo $?\n" % s for s in ("memcache:", "memcache:noprefix")) + "!sh postmap -d ok memcache:@CONF@/mc.cf 2>&1; echo $?\n!sh postmap memcache:@CONF@/mc.cf 2>&1; echo $?\n!sh postmap -s memcache:@CONF@/mc.cf 2>&1; echo $?\n")
+case("mem-names", "net", "".join("!sh timeout 30 postmap -q ok '%s' 2>&1; echo $?\n" % s for s in ("memcache:", "memcache:noprefix")) + "!sh postmap memcache:@CONF@/mc.cf 2>&1; echo $?\n!sh postmap -s memcache:@CONF@/mc.cf 2>&1; echo $?\n")
