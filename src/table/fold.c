@@ -1,12 +1,13 @@
 /* fold.c - keys without case.
  * Postfix folds keys of fixed-string tables: ASCII letters always, and with SMTPUTF8 by
- * Unicode's simple case folding. Most keys that arrive are folded already, so the
+ * Unicode's full case folding. Most keys that arrive are folded already, so the
  * common case is one pass over the bytes and no copy. The C library's character
  * tables of C.UTF-8 do the Unicode part; where that locale is missing, ASCII remains. */
 #include <locale.h>
 #include <pthread.h>
 #include <wctype.h>
 
+#include "fold_full.h"
 #include "room.h"
 
 static locale_t unicode;
@@ -50,6 +51,25 @@ static void utf8_put(struct buf *b, unsigned c)
 	}
 }
 
+static int by_from(const void *key, const void *entry)
+{
+	return (int)*(const unsigned *)key - (int)*(const unsigned short *)entry;
+}
+
+/* One character to one: as the C library maps it to upper case and back, but where Unicode folds otherwise. */
+static unsigned fold_simple(unsigned c)
+{
+	if (c == 0x131 || (c >= 0x13a0 && c <= 0x13f5))	/* dotless i; Cherokee folds to its upper case */
+		return c;
+	if (c >= 0x13f8 && c <= 0x13fd)
+		return c - 8;
+	if (c >= 0xab70 && c <= 0xabbf)
+		return c - 0xab70 + 0x13a0;
+	if (unicode != (locale_t)0)
+		return (unsigned)towlower_l(towupper_l((wint_t)c, unicode), unicode);
+	return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+}
+
 static const char *fold_unicode(const char *s, struct buf *tmp)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -59,16 +79,14 @@ static const char *fold_unicode(const char *s, struct buf *tmp)
 	buf_reset(tmp);
 	while (*p != '\0') {
 		unsigned c = utf8_get(&p);
+		const unsigned short *many = c >= 0x80 ?
+		    bsearch(&c, fold_full, NELEM(fold_full), sizeof(fold_full[0]), by_from) : NULL;
 
-		if (c == 0xdf || c == 0x1e9e) {		/* sharp s folds to two letters */
-			buf_adds(tmp, "ss");
-			continue;
-		}
-		if (unicode != (locale_t)0)
-			c = (unsigned)towlower_l(towupper_l((wint_t)c, unicode), unicode);
-		else if (c >= 'A' && c <= 'Z')
-			c += 'a' - 'A';
-		utf8_put(tmp, c);
+		if (many == NULL)
+			utf8_put(tmp, fold_simple(c));
+		else
+			for (size_t i = 1; i <= NELEM(fold_full[0].to) && many[i] != 0; i++)
+				utf8_put(tmp, many[i]);
 	}
 	return buf_str(tmp);
 }

@@ -137,12 +137,12 @@ static void read_rule(struct reading *r, char *p)
 	if (*p != '\0')
 		*p++ = '\0';
 	value = str_trim(p);
-	if (*value == '\0') {
-		skip(r, *pattern != '\0' ? "no lookup result" : "no address pattern");
-		return;
-	}
 	if (!parse(r, &net, pattern))
 		return;
+	if (*value == '\0') {
+		skip(r, "no lookup result");
+		return;
+	}
 	if ((env->flags & TABLE_RHS_IS_FILE) != 0 && (value = from_file = table_file_value(env, value, &why)) == NULL) {
 		skip(r, why);
 		free(why);

@@ -168,7 +168,9 @@ static void *inline_open(struct table_env *env, const char *name, char **why_r)
 		good = why == NULL && inline_pair(t, env, pair, why_r);
 		n++;
 	}
-	if ((!good || n == 0) && *why_r == NULL)
+	if (good && n == 0 && strcmp(name, "{}") != 0)
+		*why_r = xasprintf("empty table: \"%s\"; need \"inline:{name=value...}\"", env->spec);
+	else if ((!good || n == 0) && *why_r == NULL)
 		*why_r = xasprintf("bad syntax: \"%s\"; need \"inline:{name=value...}\"", env->spec);
 	free(copy);
 	if (*why_r == NULL)

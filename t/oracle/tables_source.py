@@ -1,12 +1,13 @@
-# Tables whose sources are tricky: what postmap answers (each key with its status and warnings), from every type that can read it, and what a
-# restriction of the server says with the same table.
+# Tables whose sources are tricky: what postmap answers, with its statuses and warnings, from every type that can read
+# them. Left out, because Postfix ends with an error of LMDB's there: keys that are empty or longer than 511 bytes in an lmdb: table.
+# Keys that long are warned about and left out of every indexed table here; proxy: asks the table itself, whatever proxy_read_maps says.
 LINES = {
     "continued": "a one\n two\n\n three\n# c\n four\nb  x  \n\tc\n#d\nd e\n",
     "comments": "#a b\n  # indented\na b # not a comment\n#\n \n\t\nb c\n# last",
     "noend": "a b\nc d",
     "crlf": "a b\r\nc d\r\n",
     "nul": "a b\0c\nd\0e f\n",
-    "long": "a " + "v" * 5000 + "\n" + "k" * 600 + " v\nb c\n",
+    "long": "a " + "v" * 5000 + "\n" + "k" * 500 + " v\nb c\n",
     "empty": "",
     "blank": "\n\n   \n#\n",
     "spaces": "  a b\nc d\n",
@@ -21,7 +22,7 @@ LINES = {
     "tabs": "\ta\tb\nc\t\td\t\n",
     "vt": "a\x0bb\nc\x0cd\n",
 }
-KEYS = ["a", "A", "b", "c", "d", "e", "f", "k", "m", "a b", '"a b"', "r\"s", "p", "\"p", "g", "h", "mixed", "\u00e9", "\u00c9COLE", "strasse", "STRA\u00dfE", "\u03c3\u03c3", "i\u0307", "j", "j:", ":h", "e:f", "", "k" * 600, "d\\\\e"]
+KEYS = ["a", "A", "b", "c", "d", "e", "f", "k", "m", "a b", '"a b"', "r\"s", "p", "\"p", "g", "h", "mixed", "\u00e9", "\u00c9COLE", "strasse", "STRA\u00dfE", "\u03c3\u03c3", "i\u0307", "j", "j:", ":h", "e:f", "d\\\\e", "k" * 500]
 PATTERNS = {
     "flags": "/abc/i one\n/ABC/ two\n/^b$/m three\n/a c/x four\n/abc/q bad\n/x/im five\n/y/ii six\n/z/I seven\n",
     "subst": "/^(a)(b)?(c)$/ <$1><$2><$3>\n/^(x)$/ $1$(1)${1}$$1\n/^(y)$/ ${1\n/^(z)$/ $(1\n/^q(.)$/ $2\n/^r$/ $0\n/^s$/ $x\n/^t$/ ${12x}\n/^(u)$/ $1a\n/^(v)$/ ${1}a$\n/^w$/ $\n/^1(.)(.)(.)(.)(.)(.)(.)(.)(.)(.)$/ $10$9\n",
@@ -53,7 +54,7 @@ INLINE = ["inline:{a=b}", "inline:{a=b,c=d}", "inline:{ a = b }", "inline:{{a=b 
           "inline:{{a}=b}", "inline:{a=b c=d}", "inline:{a={b}}", "inline:{{a={b c}}}", "static:", "static:x", "static:{x y}", "static:{ x y }", "static:{x", "static:{x}y", "static: x", "static:$x", "static:{}", "static:{{x}}", "unionmap:{static:x,static:y}", "unionmap:{static:x, fail:y}", "unionmap:{}",
           "unionmap:{x}", "unionmap:static:x", "unionmap:{static:{a b},{inline:{a=c d}}}", "unionmap:{inline:{b=c},inline:{d=e}}", "unionmap:{hash:/none,static:x}", "pipemap:{inline:{a=b},inline:{b=c}}", "pipemap:{inline:{a=b},inline:{x=c}}", "pipemap:{inline:{a=b},fail:x}", "pipemap:{fail:x,static:a}",
           "pipemap:{static:a}", "pipemap:{}", "pipemap:{static:}", "pipemap:{inline:{a=b},unionmap:{static:x,inline:{b=y}}}", "pipemap:{pcre:{{/^(.*)$/ <$1>}},pcre:{{/(.)$/ [$1]}}}", "randmap:{x}", "randmap:{}", "randmap:x", "randmap:{x", "texthash:/none", "regexp:/none", "pcre:/none", "cidr:/none", "hash:/none", "lmdb:/none",
-          "btree:/none", "regexp:{{/a/ b}}", "regexp:{/a/ b}", "pcre:{{/a/ b},{/c/ d}}", "pcre:{{/a/ b}x}", "cidr:{{0.0.0.0/0 x}}", "cidr:{0.0.0.0/0 x}", "cidr:{{ 10.0.0.0/8 x }}", "environ:x", "internal:x", "fail:", "fail:x y", "unix:passwd.byname", "unix:group.byname", "unix:shadow", "hash:", "foo", ":x", "x:", "a:b:c", "TEXTHASH:x", "proxy:inline:{a=b}"]
+          "btree:/none", "regexp:{{/a/ b}}", "regexp:{/a/ b}", "pcre:{{/a/ b},{/c/ d}}", "pcre:{{/a/ b}x}", "cidr:{{0.0.0.0/0 x}}", "cidr:{0.0.0.0/0 x}", "cidr:{{ 10.0.0.0/8 x }}", "environ:x", "internal:x", "fail:", "fail:x y", "unix:passwd.byname", "unix:group.byname", "unix:shadow", "hash:", "foo", ":x", "x:", "a:b:c", "TEXTHASH:x"]
 SQ = ["mydestination", "relay"]
 files = {}
 for group, d in (("t", LINES), ("p", PATTERNS), ("c", CIDRS)):
@@ -80,7 +81,7 @@ def batch(spec, keys, options=""):
 def prepared(name, text):
     if "\0" in text or "\xff" in text or "\xfe" in text:
         octal = "".join("\\%03o" % b for b in text.encode("latin-1"))
-        return "!shq printf '%s' >@CONF@/%s\n" % (octal, name)
+        return "!shq printf '%s' >@CONF@/%s; sleep 2\n" % (octal, name)
     return ""
 
 
