@@ -209,6 +209,6 @@ uninstall:
 clean:
 	rm -rf build build-san build-fuzz
 
--include $(shell test -d $(B) && find $(B) -name '*.d')
+-include $(shell test -d $(B) && find $(B) -type f -name '*.d')
 .PHONY: all unit crash test test-long hdr-check fuzz bench deps deps-test run install uninstall clean FORCE $(addprefix lib-,$(MODULES))
 .DELETE_ON_ERROR:

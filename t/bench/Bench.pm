@@ -10,12 +10,13 @@ use IO::Socket::INET;
 use JSON::PP ();
 use POSIX qw(:sys_wait_h);
 use Time::HiRes qw(time sleep);
+use Peers ();
 use Postrider ();
 use Exporter 'import';
 our @EXPORT = qw(mta sink_start sink_stop source median cpu_s pss_mib wait_count note);
 
 my $HZ = POSIX::sysconf(&POSIX::_SC_CLK_TCK);
-our $DIR = tempdir('postrider-bench.XXXXXX', DIR => $ENV{BENCH_DIR} // '/var/tmp', CLEANUP => 1);
+our $DIR = tempdir('postrider-bench.XXXXXX', DIR => $ENV{BENCH_DIR} // '/var/tmp', CLEANUP => !$ENV{KEEP});
 chmod 0755, $DIR;
 our @pids;
 
@@ -34,12 +35,18 @@ sub spawn
 
 sub up { my ($port) = @_; Postrider::wait_for('port', 20, sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) }) or croak "nothing on port $port" }
 
-# ---- the servers: mta('postrider' | 'postfix', port of the next hop, extra main.cf lines)
+# ---- the servers: mta('postrider' | 'postfix' | 'exim' | 'opensmtpd', port of the next hop, extra main.cf lines)
 sub mta
 {
 	my ($kind, $sink, $extra) = @_;
 	my $self = bless { kind => $kind, port => Postrider::free_port(), dir => "$DIR/$kind" . int(rand 1e9) }, 'Bench::MTA';
 	mkdir $self->{dir}; mkdir "$self->{dir}/etc"; mkdir "$self->{dir}/queue"; mkdir "$self->{dir}/data";
+	if ($kind !~ /^post/) {
+		$self->{command} = [Peers::command($kind, $self->{dir}, $self->{port}, $sink)];
+		return undef if !@{$self->{command}};
+		$self->start;
+		return $self;
+	}
 	my $owner = $kind eq 'postfix' ? 'postfix' : 'nobody';
 	my ($uid, $gid) = (getpwnam $owner)[2, 3];
 	chown $uid, $gid, "$self->{dir}/data";
@@ -77,7 +84,8 @@ sub start
 {
 	my ($self) = @_;
 	my $t0 = time;
-	$self->{pid} = $self->{kind} eq 'postfix'
+	$self->{pid} = $self->{command} ? Bench::spawn("$self->{dir}/out", @{$self->{command}})
+	    : $self->{kind} eq 'postfix'
 	    ? Bench::spawn("$self->{dir}/out", Bench::tool('postfix'), '-c', "$self->{dir}/etc", 'start-fg')
 	    : Bench::spawn("$self->{dir}/out", Postrider::bin('postrider'), '-c', "$self->{dir}/etc", 'start-fg');
 	Bench::up($self->{port});
@@ -157,5 +165,14 @@ sub source
 	    'b@sink.example', "127.0.0.1:$port");
 	system(@cmd) == 0 or croak "smtp-source failed: $?";
 }
-END { my $rc = $?; kill KILL => $_ for @pids; $? = $rc }
+# Killed at once, a master leaves its children behind.
+END
+{
+	my $rc = $?;
+	my @all = map { tree($_) } grep { kill 0 => $_ } @pids;
+	kill TERM => @pids;
+	sleep 0.5 if @all;
+	kill KILL => grep { kill 0 => $_ } @all;
+	$? = $rc;
+}
 1;
