@@ -74,6 +74,9 @@ struct extension_rules {	/* borrowed from the configuration */
 };
 const char *address_extension(const char *local_part, const struct extension_rules *);
 
+/* VERP: "list@x" and "u@y" make "list+u=y@x" with the delimiters "+=". Both in internal form; appended to out. */
+void	address_verp(struct buf *out, const char *delimiters, const char *sender, const char *rcpt);
+
 /* ---- host names and literals ---------------------------------------------------------------------- */
 /* Domain labels: A-label form for the wire, lower case; false: not convertible (out untouched). */
 bool	address_domain_to_ascii(struct buf *out, const char *domain);

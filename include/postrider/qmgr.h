@@ -22,6 +22,7 @@ struct delivery {
 	struct service	*service;	/* the transport's master.cf line */
 	const char	*transport;	/* its name: "smtp" */
 	const char	*nexthop;	/* "example.com", "[10.0.0.1]:26" */
+	const char	*sender;	/* of this delivery: msg->sender, or with VERP one that tells the recipient */
 	struct delivery_rcpt *rcpt;
 	unsigned	 nrcpt;
 	struct task	*task;		/* the delivery's task: pass it to every operation */

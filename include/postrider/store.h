@@ -80,6 +80,7 @@ struct message {
 	int64_t		 size;		/* content bytes as Postfix counts size= */
 	uint8_t		 dsn_ret;
 	char		*dsn_envid;	/* decoded; NULL if none */
+	char		*verp;		/* VERP delimiters: each recipient has a sender of its own; NULL: one for all */
 	/* Facts about where it came from, after XFORWARD; NULL if unknown. */
 	char		*client_name, *client_addr, *client_port, *helo, *proto, *ident, *rev_name;
 	char		*sasl_method, *sasl_user, *sasl_sender;

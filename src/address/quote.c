@@ -86,3 +86,17 @@ void address_unquote(struct buf *out, const char *external)
 	}
 	buf_adds(out, end);
 }
+
+void address_verp(struct buf *out, const char *delimiters, const char *sender, const char *rcpt)
+{
+	const char *at = local_end(sender), *rcpt_at = local_end(rcpt);
+
+	buf_add(out, sender, (size_t)(at - sender));
+	buf_addc(out, delimiters[0]);
+	buf_add(out, rcpt, (size_t)(rcpt_at - rcpt));
+	if (*rcpt_at != '\0') {
+		buf_addc(out, delimiters[1]);
+		buf_adds(out, rcpt_at + 1);
+	}
+	buf_adds(out, at);
+}

@@ -7,8 +7,12 @@
  *
  * Notices to senders come from <>, those to postmasters from double_bounce_sender; so the chain ends with the
  * third. The change that belongs to the notice commits with the first message queued; a postmaster's copy that fails
- * is only warned about. Where the change would delete content that a copy still has to read, the copy goes first. */
+ * is only warned about. Where the change would delete content that a copy still has to read, the copy goes first.
+ *
+ * Mail with VERP is returned once per recipient, to the sender that tells who it was (unless disable_verp_bounces):
+ * each notice commits together with the removal of its recipient's row, the change comes last. */
 #include "bounce_int.h"
+#include <postrider/address.h>
 #include <postrider/loop.h>
 #include <postrider/service.h>
 #include <ctype.h>
@@ -17,6 +21,7 @@
 struct bounce {
 	struct bounce_conf *conf;
 	struct bounce_request req;
+	const struct bounce_request *now;	/* what the notice under way is about: req, or one of it */
 	struct notice_to to[2];
 	unsigned	 nto, i;		/* how many, which is under way */
 	bool		 critical[2];
@@ -26,6 +31,13 @@ struct bounce {
 	struct store_op	 commit;		/* joined alone */
 	bool		 committing;
 	struct log_ctx	 log;
+	/* VERP */
+	bool		 verp, walking;
+	struct walk	 walk;
+	struct bounce_request one_req;
+	const struct rcpt *one;
+	struct buf	 sender;		/* for this recipient */
+	struct store_txn *removal;		/* of its row */
 };
 
 /* ---- configuration ----------------------------------------------------------------------------- */
@@ -111,6 +123,7 @@ static void *conf_compile(struct generation *g, struct problems *problems)
 	c->size_limit = view_int(v, bounce_size_limit);
 	c->max_lifetime_s = view_secs(v, maximal_queue_lifetime);
 	c->utf8 = view_bool(v, smtputf8_enable);
+	c->verp_off = view_bool(v, disable_verp_bounces);
 	templates_builtin(&c->templates);
 	if (*view_str(v, bounce_template_file) != '\0')
 		templates_load(&c->templates, view_str(v, bounce_template_file), problems);
@@ -141,8 +154,9 @@ static struct notice_to *add_to(struct bounce *b, bool critical)
 
 static void add_sender(struct bounce *b, unsigned notify, bool full, const char *what)
 {
-	*add_to(b, true) =
-	    (struct notice_to){.from = "", .to = b->req.msg->sender, .notify = notify, .full = full, .what = what};
+	const char *to = b->verp ? buf_str(&b->sender) : b->req.msg->sender;
+
+	*add_to(b, true) = (struct notice_to){.from = "", .to = to, .notify = notify, .full = full, .what = what};
 }
 
 static void add_postmaster(struct bounce *b, const char *to, bool critical, bool full, const char *what)
@@ -199,7 +213,7 @@ static void plan(struct bounce *b)
 		break;
 	}
 	/* The change may take the rows and the content away that the copy is made of. */
-	if (b->nto == 2 && (b->req.rcpt == NULL || m->content == NULL)) {
+	if (b->nto == 2 && !b->verp && (b->req.rcpt == NULL || m->content == NULL)) {
 		struct notice_to t = b->to[0];
 
 		b->to[0] = b->to[1];
@@ -209,6 +223,46 @@ static void plan(struct bounce *b)
 	}
 }
 
+/* ---- VERP ----------------------------------------------------------------------------------------- */
+static bool each_alone(const struct bounce *b)
+{
+	const struct message *m = b->req.msg;
+
+	return m->verp != NULL && !b->conf->verp_off && b->req.kind == BOUNCE_FAILURE && *m->sender != '\0' &&
+	       !str_ieq(m->sender, b->conf->double_bounce) && (m->flags & MSG_NO_BOUNCE) == 0;
+}
+
+/* The notices about the next recipient, or none any more. */
+static enum walk_result verp_step(struct bounce *b)
+{
+	const struct rcpt *r;
+	enum walk_result w;
+
+	/* It wanted no notice: its row goes with the change. */
+	if (b->removal != NULL && b->one != NULL && b->req.settle && b->joined != NULL)
+		store_txn_rcpt_done(b->joined, b->req.msg->id, b->one->n);
+	b->one = NULL;
+	w = walk_next(&b->walk, &r);
+	if (w == WALK_END) {
+		walk_end(&b->walk);
+		b->walking = false;
+	}
+	if (w != WALK_RCPT)
+		return w;
+	b->one = r;
+	b->one_req.rcpt = &b->one;
+	b->one_req.nrcpt = 1;
+	buf_reset(&b->sender);
+	address_verp(&b->sender, b->req.msg->verp, b->req.msg->sender,
+		     r->orig != NULL && *r->orig != '\0' ? r->orig : r->addr);
+	b->nto = b->i = 0;
+	plan(b);
+	store_txn_free(&b->removal);
+	b->removal = store_txn_new();
+	store_txn_rcpt_done(b->removal, b->req.msg->id, r->n);
+	return w;
+}
+
 /* ---- the operation -------------------------------------------------------------------------------- */
 static bool carries_joined(const struct bounce *b)
 {
@@ -216,14 +270,22 @@ static bool carries_joined(const struct bounce *b)
 	return b->joined != NULL && (b->critical[b->i] || b->i > 0);
 }
 
+static struct store_txn **carried(struct bounce *b)
+{
+	if (b->verp)
+		return b->critical[b->i] ? &b->removal : NULL;
+	return carries_joined(b) ? &b->joined : NULL;
+}
+
 static void bounce_next(struct bounce_op *op)
 {
 	struct bounce *b = op->priv;
 
 	if (b->i < b->nto) {
-		notice_start(&b->notice, op->task, b->conf, &b->req, &b->to[b->i],
-			     carries_joined(b) ? &b->joined : NULL);
+		notice_start(&b->notice, op->task, b->conf, b->now, &b->to[b->i], carried(b));
 		b->writing = true;
+	} else if (b->walking) {
+		return;			/* the next recipient */
 	} else if (b->joined != NULL) {
 		store_commit_start(&b->commit, op->task, &b->joined);
 		b->committing = true;
@@ -247,6 +309,15 @@ void bounce_start(struct bounce_op *op, struct task *task, const struct bounce_r
 		b->joined = *joined;
 		*joined = NULL;
 	}
+	b->now = &b->req;
+	if ((b->verp = each_alone(b))) {
+		b->one_req = b->req;
+		b->one_req.settle = false;
+		b->now = &b->one_req;
+		walk_start(&b->walk, task, &b->req);
+		b->walking = true;
+		return;
+	}
 	plan(b);
 	/* With nobody to tell, the rows still have to go: the walk does it. */
 	if (b->nto == 0 && req->rcpt == NULL && req->settle)
@@ -262,6 +333,18 @@ enum bounce_result bounce_poll(struct bounce_op *op)
 	while (op->result == BOUNCE_WAIT) {
 		enum notice_result r;
 
+		if (b->walking && !b->writing) {
+			enum walk_result w = verp_step(b);
+
+			if (w == WALK_WAIT)
+				return BOUNCE_WAIT;
+			if (w == WALK_FAILED) {
+				op->result = BOUNCE_RETRY;
+				break;
+			}
+			bounce_next(op);
+			continue;
+		}
 		if (b->committing) {
 			switch (store_commit_poll(&b->commit)) {
 			case STORE_WAIT:
@@ -303,6 +386,10 @@ void bounce_end(struct bounce_op *op)
 		notice_end(&b->notice);
 	if (b->committing)
 		store_commit_end(&b->commit);
+	if (b->walking)
+		walk_end(&b->walk);
+	buf_release(&b->sender);
+	store_txn_free(&b->removal);
 	store_txn_free(&b->joined);
 	bounce_conf_unref(&b->conf);
 	message_unref(&b->req.msg);

@@ -47,6 +47,7 @@ struct bounce_conf {
 	unsigned	 classes;
 	int64_t		 size_limit, max_lifetime_s;
 	bool		 utf8, long_ids;
+	bool		 verp_off;		/* disable_verp_bounces */
 	struct templates templates;
 };
 void	bounce_conf_unref(struct bounce_conf **);

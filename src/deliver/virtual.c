@@ -203,8 +203,8 @@ static char *head_of(const struct delivery *d, const struct delivery_rcpt *r)
 	struct buf out = { 0 };
 
 	buf_adds(&out, "Return-Path: <");
-	if (*d->msg->sender != '\0')
-		address_quote_822(&out, d->msg->sender);
+	if (*d->sender != '\0')
+		address_quote_822(&out, d->sender);
 	buf_adds(&out, ">\n");
 	if (r->rcpt->orig != NULL && *r->rcpt->orig != '\0') {
 		buf_adds(&out, "X-Original-To: ");

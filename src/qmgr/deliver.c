@@ -2,6 +2,7 @@
  * The agent runs under the delivery's own task and reports recipients as it learns their fate (outcome.c). When it is
  * done, what it said about the destination moves the concurrency window, and the transport looks for its next. */
 #include "qmgr_int.h"
+#include <postrider/address.h>
 #include <stdlib.h>
 
 enum { AGENTS_MAX = 32, REUSE_RATE = 10 };
@@ -40,6 +41,7 @@ static void deliver_free(struct deliver *dv)
 	service_unref(&dv->d.service);
 	message_unref(&dv->d.msg);
 	free(dv->d.site_reason);
+	free(dv->sender);
 	free(dv);
 	site_opened(s);
 	site_release(s);
@@ -95,6 +97,15 @@ static void deliver_run(struct task *task)
 		deliver_done(dv);
 }
 
+/* VERP: whoever returns it tells which recipient it was. */
+static char *verp_sender(const struct message *m, const struct rcpt *r)
+{
+	struct buf b = { 0 };
+
+	address_verp(&b, m->verp, m->sender, r->orig != NULL && *r->orig != '\0' ? r->orig : r->addr);
+	return buf_steal(&b);
+}
+
 void deliver_begin(struct peer *p, unsigned nrcpt)
 {
 	struct batch *b = p->job->batch;
@@ -116,6 +127,7 @@ void deliver_begin(struct peer *p, unsigned nrcpt)
 	    .service = service_ref(t->service),
 	    .transport = t->name,
 	    .nexthop = s->nexthop,
+	    .sender = b->msg->sender,
 	    .rcpt = dv->rcpt,
 	    .nrcpt = nrcpt,
 	    .task = &dv->task,
@@ -123,6 +135,8 @@ void deliver_begin(struct peer *p, unsigned nrcpt)
 	    .started_us = now_ms() * 1000,
 	    .queued_us = a->active_ms * 1000,
 	};
+	if (is_verp(b->msg))
+		dv->d.sender = dv->sender = verp_sender(b->msg, dv->rcpt[0].rcpt);
 	task_init(&dv->task, "delivery", deliver_run);
 	LIST_INSERT_HEAD(&a->deliveries, dv, link);
 	a->busy++;

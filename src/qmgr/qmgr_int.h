@@ -183,10 +183,16 @@ struct deliver {
 	struct batch	*batch;
 	struct site	*site;
 	bool		 retry;
+	char		*sender;		/* with VERP */
 	unsigned	 open;			/* recipients without an outcome */
 	LIST_ENTRY(deliver) link;		/* of the message */
 	struct delivery_rcpt rcpt[];
 };
+
+static inline bool is_verp(const struct message *m)
+{
+	return m->verp != NULL && *m->sender != '\0';
+}
 
 struct qmgr_conf {			/* what the current generation says */
 	unsigned	 active_limit, rcpt_limit, rcpt_minimum;

@@ -143,6 +143,8 @@ static void start_one(struct peer *p)
 
 	if (t->rcpt_limit != 0 && n > t->rcpt_limit)
 		n = t->rcpt_limit;
+	if (is_verp(j->batch->msg))
+		n = 1;
 	if (t->transport_delay_ms > 0) {
 		t->open_at_ms = now_ms() + t->transport_delay_ms;
 		qmgr_wake_at(t->open_at_ms);

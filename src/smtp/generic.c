@@ -27,12 +27,12 @@ struct naming {
 
 static const char *addr_of(const struct attempt *a, unsigned i)
 {
-	return i == 0 ? a->d->msg->sender : a->d->rcpt[i - 1].addr;
+	return i == 0 ? a->d->sender : a->d->rcpt[i - 1].addr;
 }
 
 const char *generic_sender(const struct attempt *a)
 {
-	return a->named != NULL ? a->named[0] : a->d->msg->sender;
+	return a->named != NULL ? a->named[0] : a->d->sender;
 }
 
 const char *generic_rcpt(const struct attempt *a, unsigned i)

@@ -70,7 +70,7 @@ static bool needs_smtputf8(const struct attempt *a)
 
 	if (!(m->flags & MSG_SMTPUTF8))
 		return false;
-	if (!str_is_ascii(m->sender))
+	if (!str_is_ascii(a->d->sender))
 		return true;
 	for (unsigned i = 0; i < a->d->nrcpt; i++)
 		if (!str_is_ascii(a->d->rcpt[i].addr))

@@ -113,12 +113,7 @@ void trans_open(struct session *s)
 	m = cleanup_message(t->cleanup);
 	t->queue_id = xstrdup(m->name);
 	message_facts(s, m);
-	if (t->verp != NULL) {
-		char *attr = xasprintf("verp_delimiters=%s", t->verp);
-
-		strs_add(&m->extra, attr);
-		free(attr);
-	}
+	m->verp = arena_strdup(&m->arena, t->verp);
 	cleanup_sender(t->cleanup, t->sender);
 	log_client(s);
 }

@@ -16,6 +16,7 @@ enum message_tag {
 	M_FLAGS = 1, M_ARRIVAL, M_RECEIVED, M_SENDER, M_SIZE, M_DSN_RET, M_DSN_ENVID, M_CLIENT_NAME, M_CLIENT_ADDR,
 	M_CLIENT_PORT, M_HELO, M_PROTO, M_IDENT, M_REV_NAME, M_SASL_METHOD, M_SASL_USER, M_SASL_SENDER,
 	M_CONTENT_FILTER, M_REDIRECT, M_HOLD_REASON, M_MESSAGE_ID, M_EXTRA, M_RCPT_TOTAL, M_HEADER_BYTES, M_BODY_BYTES,
+	M_VERP,
 };
 enum rcpt_tag { R_ADDR = 1, R_ORIG, R_DSN_ORCPT, R_NOTIFY, R_DSN, R_REASON, R_ACTION, R_REMOTE_MTA, R_DIAGNOSTIC };
 
@@ -129,6 +130,7 @@ void row_message(struct buf *b, const struct message *m)
 	put_num(b, M_RCPT_TOTAL, m->rcpt_total);
 	put_num(b, M_HEADER_BYTES, m->header_bytes);
 	put_num(b, M_BODY_BYTES, m->body_bytes);
+	put_str(b, M_VERP, m->verp);
 }
 
 static void message_field(struct message *m, const struct field *f)
@@ -159,6 +161,7 @@ static void message_field(struct message *m, const struct field *f)
 	case M_RCPT_TOTAL:	m->rcpt_total = (uint32_t)field_num(f); break;
 	case M_HEADER_BYTES:	m->header_bytes = field_num(f); break;
 	case M_BODY_BYTES:	m->body_bytes = field_num(f); break;
+	case M_VERP:		m->verp = field_str(&m->arena, f); break;
 	default:		break;		/* of a later release */
 	}
 }

@@ -158,6 +158,7 @@ UNUSED static struct test_delivery *delivery_make(struct service *s, const char 
 
 	task_init(&t->task, "test-delivery", test_run);
 	t->d.msg = m;
+	t->d.sender = m->sender;
 	t->d.service = service_ref(s);
 	t->d.transport = s->entry->name;
 	t->d.nexthop = nexthop;
