@@ -80,6 +80,16 @@ static void set_error(struct cleanup *c, int code, const char *dsn, size_t dsn_l
 	str_copy(c->error.text, text, sizeof(c->error.text));
 }
 
+/* The fault is the content's, and whoever submitted it is not waiting for an answer: he gets a notice. */
+static void return_instead(struct cleanup *c)
+{
+	if ((c->flags & CLEANUP_BOUNCE) == 0)
+		return;
+	if (c->bounce.code == 0)
+		c->bounce = c->error;
+	c->error.code = 0;
+}
+
 void content_refuse(struct cleanup *c, enum cleanup_stat stat, const char *reason)
 {
 	static const struct { enum cleanup_stat stat; int code; const char *text; } table[] = {
@@ -102,6 +112,8 @@ void content_refuse(struct cleanup *c, enum cleanup_stat stat, const char *reaso
 		code = 452;
 	n = strcspn(reason, " ");
 	set_error(c, code, reason, n, reason + n + (reason[n] == ' '));
+	if (stat == STAT_HOPS || stat == STAT_CONT)
+		return_instead(c);
 }
 
 void cleanup_refuse(struct cleanup *c, int code, const char *dsn, const char *text)
@@ -270,6 +282,7 @@ void cleanup_finish(struct cleanup *c)
 		str_copy(c->error.dsn, "5.6.0", sizeof(c->error.dsn));
 		str_copy(c->error.text, mime_error_text(mime_errors(c->mime) & ~(unsigned)MIME_ERR_TRUNC_HEADER),
 			 sizeof(c->error.text));
+		return_instead(c);
 	}
 	if (!blind(c) && (c->expand_flags & EXPAND_NO_BCC) == 0 &&
 	    *view_str(c->conf->view, always_bcc) != '\0')
@@ -311,6 +324,33 @@ static void start_commit(struct cleanup *c)
 	store_commit_start(&c->commit_op, c->task, &txn);
 }
 
+/* qmgr finds nobody to deliver to, but recipients to report. */
+static void fail_rcpts(struct cleanup *c)
+{
+	const char *why = c->bounce.text + (str_iprefix(c->bounce.text, "Error: ") ? 7 : 0);
+	struct message *m = c->msg;
+	struct buf to = { 0 };
+
+	for (uint32_t i = 0; i < m->nrcpt; i++) {
+		struct rcpt *r = &m->rcpt[i];
+
+		if (r->state != RCPT_TODO)
+			continue;
+		r->state = RCPT_FAILED;
+		r->dsn = arena_strdup(&m->arena, c->bounce.dsn);
+		r->reason = arena_strdup(&m->arena, why);
+		buf_reset(&to);
+		address_quote_822(&to, r->addr);
+		if (!str_ieq(r->addr, r->orig)) {
+			buf_adds(&to, ">, orig_to=<");
+			address_quote_822(&to, r->orig);
+		}
+		log_info(&c->log, "%s: to=<%s>, relay=none, delay=0, delays=0/0/0/0, dsn=%s, status=bounced (%s)", m->name,
+		    buf_str(&to), r->dsn, why);
+	}
+	buf_release(&to);
+}
+
 static void conclude(struct cleanup *c)
 {
 	if (c->error.code == 0 && envelope_count(c->msg) == 0)
@@ -320,8 +360,11 @@ static void conclude(struct cleanup *c)
 	else if (c->flags & CLEANUP_DISCARD) {
 		drafts_drop(c);
 		done(c, CLEANUP_QUEUED);
-	} else
+	} else {
+		if (c->bounce.code != 0)
+			fail_rcpts(c);
 		start_commit(c);
+	}
 }
 
 static void committed(struct cleanup *c, enum store_result r)

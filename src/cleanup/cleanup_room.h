@@ -52,6 +52,7 @@ struct cleanup {
 
 	/* Refusal */
 	struct cleanup_error error;	/* code 0: none */
+	struct cleanup_error bounce;	/* CLEANUP_BOUNCE: why it will be returned; code 0: it will not */
 
 	/* Envelope */
 	struct expand_ctx expand_ctx;

@@ -6,6 +6,7 @@
  *
  * Canonical maps may make a header wait for a table. Those behind it then wait in a list, and the end of the block
  * with them, while body lines are taken; cleanup_poll() goes on with the list. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -79,7 +80,7 @@ static bool is_dropped(const struct cleanup *c, const struct hdr_info *info, con
 
 static void count_hop(struct cleanup *c)
 {
-	if (++c->hops < (unsigned)view_int(c->conf->view, hopcount_limit))
+	if (++c->hops < (unsigned)view_int(c->conf->view, hopcount_limit) || c->bounce.code != 0)
 		return;
 	log_warn(&c->log, "%s: message rejected: hopcount exceeded", c->msg->name);
 	content_refuse(c, STAT_HOPS, NULL);
@@ -208,15 +209,22 @@ static void add_message_id(struct cleanup *c, struct buf *b)
 	add_header(c, b);
 }
 
-/* A phrase: words as they are, anything special in quotes. */
+/* A phrase and the blank behind it: words with one blank between them, all of it in quotes if there is anything special. */
 static void add_phrase(struct buf *b, const char *name)
 {
 	bool quote = false;
 
 	for (const char *p = name; *p != '\0'; p++)
-		quote |= strchr("()<>[]:;@\\,.\"", *p) != NULL || (unsigned char)*p < ' ' || *p == 0x7f;
+		quote |= strchr("()<>[]:;@\\,.\"", *p) != NULL ||
+			 (!isspace((unsigned char)*p) && ((unsigned char)*p < ' ' || *p == 0x7f));
 	if (!quote) {
-		buf_adds(b, name);
+		for (const char *p = name; *p != '\0'; p++)
+			if (!isspace((unsigned char)*p))
+				buf_addc(b, *p);
+			else if (p > name && !isspace((unsigned char)p[-1]))
+				buf_addc(b, ' ');
+		if (b->len > 0 && b->p[b->len - 1] != ' ')
+			buf_addc(b, ' ');
 		return;
 	}
 	buf_addc(b, '"');
@@ -225,7 +233,7 @@ static void add_phrase(struct buf *b, const char *name)
 			buf_addc(b, '\\');
 		buf_addc(b, *name);
 	}
-	buf_addc(b, '"');
+	buf_adds(b, "\" ");
 }
 
 void header_from(struct cleanup *c)
@@ -240,7 +248,7 @@ void header_from(struct cleanup *c)
 		buf_addf(&b, "%sFrom: ", c->resent ? "Resent-" : "");
 		if (name != NULL && *name != '\0' && str_ieq(view_str(c->conf->view, header_from_format), "standard")) {
 			add_phrase(&b, name);
-			buf_adds(&b, " <");
+			buf_addc(&b, '<');
 			address_quote_822(&b, sender);
 			buf_addc(&b, '>');
 		} else {
