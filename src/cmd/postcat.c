@@ -71,7 +71,7 @@ static void print_record(struct cat *c, char type, const char *text)
 {
 	static const struct { char type; const char *name; } names[] = {
 		{ 'F', "sender_fullname" }, { 'S', "sender" }, { 'O', "original_recipient" }, { 'R', "recipient" },
-		{ 'D', "done_recipient" }, { 'L', "content_filter" }, { '>', "redirect_to" }, { 'A', "named_attribute" },
+		{ 'D', "done_recipient" }, { 'L', "content_filter" }, { 'V', "verp_delimiters" }, { '>', "redirect_to" }, { 'A', "named_attribute" },
 	};
 	size_t i;
 

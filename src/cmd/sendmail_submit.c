@@ -6,6 +6,7 @@
  * is the submitter, which is all the proof the server asks for when it picks the file up. */
 #include "sendmail_submit.h"
 #include "cmd.h"
+#include <postrider/address.h>
 #include <postrider/buf.h>
 #include <postrider/clock.h>
 #include <postrider/control.h>
@@ -62,10 +63,12 @@ static void attributes(const struct submit *m, struct strs *a)
 {
 	char number[16];
 
-	attr(a, "sender", strcmp(m->sender, "<>") == 0 ? "" : m->sender);
+	attr(a, "sender", m->sender);
 	attr(a, "full_name", m->full_name);
 	if (m->envid != NULL)
 		attr(a, "envid", m->envid);
+	if (m->verp != NULL)
+		attr(a, "verp", m->verp);
 	if (m->ret != DSN_RET_NONE)
 		attr(a, "ret", m->ret == DSN_RET_FULL ? "full" : "hdrs");
 	if (m->notify != 0) {
@@ -86,6 +89,22 @@ static void attributes(const struct submit *m, struct strs *a)
 		attr(a, "rcpt", m->rcpt.v[i]);
 }
 
+/* A probe's content, made up. */
+static void probe(const struct submit *m, struct sink *s)
+{
+	struct buf b = { 0 };
+
+	buf_adds(&b, "From: ");
+	address_quote_822(&b, m->sender);
+	buf_adds(&b, "\nSubject: probe\nTo:");
+	for (char **p = m->rcpt_args; *p != NULL; p++)
+		buf_addf(&b, "%s%s", p == m->rcpt_args ? "\t" : ",\n\t", *p);
+	buf_addc(&b, '\n');
+	sink_add(s, b.p, b.len);
+	buf_release(&b);
+	sink_flush(s);
+}
+
 /* Old mail programs begin with mbox separators; "." alone ends the message unless -i. */
 static void content(const struct submit *m, const char *fix, FILE *in, struct sink *s)
 {
@@ -94,6 +113,10 @@ static void content(const struct submit *m, const char *fix, FILE *in, struct si
 	size_t size = 0;
 	ssize_t n;
 
+	if (m->verify) {
+		probe(m, s);
+		return;
+	}
 	while (!s->failed && (n = getline(&line, &size, in)) > 0) {
 		bool ended = line[n - 1] == '\n';
 
@@ -123,7 +146,7 @@ static int to_server(const struct submit *m, const struct view *v, const char *l
 	struct sink s = { .conn = conn, .fd = -1 };
 	struct strs a = { 0 };
 	struct buf answer = { 0 };
-	int status = EX_TEMPFAIL, refusal = EX_TEMPFAIL, frame;
+	int status = EX_TEMPFAIL, frame;
 
 	attributes(m, &a);
 	if (control_send(conn, "submit", &a) == 0) {
@@ -133,14 +156,13 @@ static int to_server(const struct submit *m, const struct view *v, const char *l
 	}
 	/* A refusal may have come before all was sent: the answer tells either way. */
 	while ((frame = control_recv(conn, &answer)) == 'A' || frame == 'D')
-		if (frame == 'A' && str_iprefix(buf_str(&answer), "status="))
-			refusal = atoi(answer.p + 7);
+		continue;
 	if (frame == 'O')
 		status = 0;
 	else if (frame == 'E' && strncmp(buf_str(&answer), "User ", 5) == 0)
 		log_fatal_status(EX_TEMPFAIL, "%s", buf_str(&answer));		/* names him already */
 	else
-		log_fatal_status(frame == 'E' ? refusal : EX_TEMPFAIL, "%s(%ld): %s", login, (long)getuid(),
+		log_fatal_status(EX_TEMPFAIL, "%s(%ld): %s", login, (long)getuid(),
 		    frame == 'E' ? buf_str(&answer) : "the mail system went away");
 	strs_release(&a);
 	buf_release(&answer);

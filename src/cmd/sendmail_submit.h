@@ -7,10 +7,12 @@
 #include <stdio.h>
 
 struct submit {
-	const char	*sender;	/* as given; "" or "<>" is the null sender */
+	const char	*sender;	/* internal form; "" is the null sender */
 	const char	*full_name;
 	const char	*envid;		/* NULL: none */
+	const char	*verp;		/* two delimiters; NULL: no VERP */
 	struct strs	 rcpt;		/* internal form */
+	char		**rcpt_args;	/* as given, NULL at the end: for a probe's To: */
 	unsigned	 notify;	/* DSN_* bits, 0: not given */
 	int		 ret;		/* DSN_RET_* */
 	bool		 extract, verify, report, gateway, eight_bit, body_given, dot_ends;

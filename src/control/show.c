@@ -46,6 +46,11 @@ static const char *extra(const struct message *m, const char *name)
 	return NULL;
 }
 
+static const char *encoding(const struct message *m)
+{
+	return m->flags & MSG_8BIT ? "8bit" : m->flags & MSG_7BIT ? "7bit" : NULL;
+}
+
 static void dsn_records(struct conn *c, const struct message *m)
 {
 	record(c, 'A', "envelope_id", m->dsn_envid);
@@ -92,11 +97,19 @@ static void envelope(struct conn *c, const struct message *m)
 		dsn_records(c, m);
 	else
 		record(c, 'A', "log_ident", m->ident != NULL ? m->ident : m->name);
-	record(c, 'A', "rewrite_context", m->flags & MSG_LOCAL ? "local" : "remote");
+	if (m->flags & MSG_INTERNAL) {
+		record(c, 'A', "log_message_origin", "local");
+		number(c, "trace_flags", 0);
+	} else {
+		record(c, 'A', "rewrite_context", m->flags & MSG_LOCAL ? "local" : "remote");
+	}
 	if (!local)
 		dsn_records(c, m);
 	record(c, 'F', NULL, extra(m, "sender_fullname"));
 	record(c, 'S', NULL, m->sender);
+	record(c, 'V', NULL, m->verp);
+	if ((m->flags & MSG_INTERNAL) == 0)
+		record(c, 'A', "encoding", encoding(m));
 	if (!local)
 		client_records(c, m);
 	if (extra(m, "extracted") != NULL)
@@ -112,10 +125,7 @@ static void recipients(struct conn *c, const struct message *m)
 
 		if (r->notify != 0)
 			number(c, "notify_flags", r->notify);
-		if (r->dsn_orcpt != NULL)
-			record(c, 'A', "dsn_orig_rcpt", r->dsn_orcpt);
-		else
-			answer_attr(c, "Adsn_orig_rcpt=rfc822;%s", r->orig);
+		record(c, 'A', "dsn_orig_rcpt", r->dsn_orcpt);
 		record(c, 'O', NULL, r->orig);
 		record(c, r->state == RCPT_TODO ? 'R' : 'D', NULL, r->addr);
 	}
@@ -145,10 +155,15 @@ static bool envelope_step(struct conn *c, struct showing *s, const char **why_r)
 	recipients(c, s->load.msg);
 	from = s->load.more ? s->load.msg->rcpt[s->load.msg->nrcpt - 1].n + 1 : 0;
 	store_load_end(&s->load);
-	if (from != 0)
+	if (from != 0) {
 		store_load_start(&s->load, &c->task, s->id, from, SLICE, ~0u);
-	else
+	} else {
+		/* Postfix's cleanup has the last word on it. */
+		if (encoding(s->msg) != NULL && extra(s->msg, "extracted") == NULL)
+			record(c, 'X', NULL, "");
+		record(c, 'A', "encoding", encoding(s->msg));
 		content_read_start(&s->content, &c->task, s->msg, PART_HEADER);
+	}
 	return true;
 }
 

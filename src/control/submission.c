@@ -21,7 +21,7 @@ struct submission {
 	uid_t		 uid;
 	char		*log_name;
 	/* Attributes that come before the first recipient */
-	char		*sender, *full_name, *envid;
+	char		*sender, *full_name, *envid, *verp;
 	uint8_t		 ret;
 	unsigned	 notify, flags;		/* MSG_* */
 	bool		 extract, gateway;
@@ -54,7 +54,7 @@ static void set(char **p, const char *value)
 /* receive_override_options of the pickup line, as it would tell cleanup. */
 static unsigned cleanup_flags(const struct submission *s, const struct view *v)
 {
-	unsigned flags = CLEANUP_LOCAL_SUBMIT | (s->gateway ? 0 : CLEANUP_LOCAL_CONTEXT);
+	unsigned flags = CLEANUP_LOCAL_SUBMIT | CLEANUP_BOUNCE | (s->gateway ? 0 : CLEANUP_LOCAL_CONTEXT);
 	char *text = xstrdup(view_str(v, receive_override_options)), *cursor = text, *word;
 
 	while ((word = str_tok(&cursor, ", \t\r\n")) != NULL) {
@@ -87,8 +87,8 @@ static void begin(struct submission *s)
 	m = cleanup_message(s->cleanup);
 	m->flags |= s->flags | (s->gateway ? 0 : MSG_LOCAL);
 	m->dsn_ret = s->ret;
-	if (s->envid != NULL)
-		m->dsn_envid = arena_strdup(&m->arena, s->envid);
+	m->dsn_envid = arena_strdup(&m->arena, s->envid);
+	m->verp = arena_strdup(&m->arena, s->verp);
 	if (view_str(v, content_filter)[0] != '\0')
 		m->content_filter = arena_strdup(&m->arena, view_str(v, content_filter));
 	s->log_name = s->service != NULL ? xstrdup(s->service->log_name) : xasprintf("%s/pickup", view_str(v, syslog_name));
@@ -128,12 +128,14 @@ const char *submission_attr(struct submission *s, const char *name, const char *
 		set(&s->full_name, value);
 	else if (strcmp(name, "envid") == 0)
 		set(&s->envid, value);
+	else if (strcmp(name, "verp") == 0 && strlen(value) == 2)
+		set(&s->verp, value);
 	else if (strcmp(name, "ret") == 0)
 		s->ret = strcmp(value, "full") == 0 ? DSN_RET_FULL : DSN_RET_HDRS;
 	else if (strcmp(name, "notify") == 0 && str_to_int(value, 0, 15, &n))
 		s->notify = (unsigned)n;
 	else if (strcmp(name, "body") == 0)
-		s->flags |= strcmp(value, "8bit") == 0 ? MSG_8BIT : 0;
+		s->flags |= strcmp(value, "8bit") == 0 ? MSG_8BIT : MSG_7BIT;
 	else if (strcmp(name, "extract") == 0)
 		s->extract = s->keeping = true;
 	else if (strcmp(name, "verify") == 0)
@@ -350,6 +352,7 @@ void submission_free(struct submission **sp)
 	free(s->sender);
 	free(s->full_name);
 	free(s->envid);
+	free(s->verp);
 	free(s->log_name);
 	free(s->why);
 	free(s);

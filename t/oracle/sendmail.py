@@ -1,6 +1,10 @@
 # sendmail(1): options, exit codes, texts, and what is delivered.
 config("sm", main="relayhost = [198.51.100.1]\nmydestination =\nlocal_transport = error:none here\n")
 case("none", "sm", """
+!sh sendmail -V 'a b' a@good.test </dev/null; echo $?
+!mail 1
+!sh sendmail -f '' a@good.test </dev/null; echo $?
+!mail 1
 !sh printf 'x\\n' | sendmail; echo $?
 !sh printf 'x\\n' | sendmail -t; echo $?
 !sh printf 'To: \\n\\nx\\n' | sendmail -t; echo $?
@@ -8,16 +12,15 @@ case("none", "sm", """
 !sh sendmail -bq; echo $?
 !sh sendmail -N foo a@b; echo $?
 !sh sendmail -R foo a@b </dev/null; echo $?
-!sh sendmail -V 'a b' a@good.test </dev/null; echo $?
 !sh sendmail -B foo a@b </dev/null; echo $?
 !sh sendmail -bs -t </dev/null; echo $?
 !sh sendmail -qS foo; echo $?
 !sh sendmail -qIabc; echo $?
 !sh sendmail -qRfoo.test; echo $?
 !sh sendmail -q; echo $?
-!sh sendmail -f '' a@good.test </dev/null; echo $?
 !sh sendmail -bd -t; echo $?
 !sh sendmail -bv -t </dev/null; echo $?
+!drain
 !sh mailq; echo $?
 !sh sendmail -t -bv a@good.test </dev/null; echo $?
 """)
