@@ -1,6 +1,6 @@
 /* client_template.c - queries, search bases and results with parts of a key or value in them.
- * %s is all of it, %u and %d what is before and behind the last '@', %1 ... %9 the domain's labels from the right, %S %U
- * %D the same of the key where the template is the result's. All templates of a table say together what a key must
+ * %s is all of it, %u and %d what is before and behind the last '@', %1 ... %9 the domain's labels from the right,
+ * %S %U %D the same of the key where the template is the result's. All templates of a table say together what a key must
  * have: a key without it is in no such table, and nobody is asked. */
 #include "client.h"
 
@@ -76,7 +76,8 @@ bool template_wants(const struct needs *n, const char *key)
 	    (n->labels == 0 || label_find(k.domain, n->labels, &label, &len));
 }
 
-static void put(const char *s, size_t len, void (*quote)(void *, const char *, struct buf *), void *arg, struct buf *out)
+static void put(const char *s, size_t len, void (*quote)(void *, const char *, struct buf *), void *arg,
+    struct buf *out)
 {
 	char *part;
 

@@ -16,6 +16,8 @@ static void finish(struct table_op *op, enum table_result r, const char *key)
 	if (r == TABLE_FOUND && d->utf8 && !str_is_utf8(op->value, strlen(op->value))) {
 		struct buf why = { 0 };
 
+		if (op->why != NULL)
+			buf_addf(&why, "%s\n", op->why);
 		buf_addf(&why, "%s: key \"%s\": non-UTF-8 value \"%s\": malformed UTF-8 or invalid codepoint", d->label, key,
 		    op->value);
 		buf_release(&op->buf);

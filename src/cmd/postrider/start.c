@@ -175,7 +175,7 @@ static void plan_file(const char *path)
 
 static void plan_words(const char *value, bool inner);
 
-/* A table's parameters name files, too: a data base, keys, lists. Their word counts where only root can have written it. */
+/* A table's parameters name files, too: a data base, keys, lists. They count where only root can have written them. */
 static void plan_parameters(const char *path)
 {
 	struct stat st;

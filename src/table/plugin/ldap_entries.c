@@ -153,8 +153,10 @@ void entries_expand(struct expansion *x, LDAPMessage *res, int depth)
 			    ask_name(x->ask), d->size_limit);
 			x->failed = true;
 		}
-		terminal = has_any(x, e, 0, d->n_terminal);
-		leaf = terminal || d->n_leaf == 0 || !has_any(x, e, d->n_ordinary, d->attr.n);
+		/* As Postfix has it, what one entry of a search is found to be holds for those after it, too. */
+		terminal = has_any(x, e, 0, d->n_terminal) || terminal;
+		if (!terminal && d->n_leaf > 0 && has_any(x, e, d->n_ordinary, d->attr.n))
+			leaf = false;
 		for (char *a = ldap_first_attribute(x->ld, e, &ber); a != NULL; a = ldap_next_attribute(x->ld, e, ber)) {
 			struct berval **v = ldap_get_values_len(x->ld, e, a);
 

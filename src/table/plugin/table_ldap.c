@@ -172,7 +172,7 @@ static void directory_close(void *table)
 	free(d);
 }
 
-/* ---- one lookup --------------------------------------------------------------------------------------------------- */
+/* ---- one lookup ---------------------------------------------------------------------------------------------- */
 
 static void quote_some(const char *part, const char *odd, struct buf *out)
 {
