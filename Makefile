@@ -128,7 +128,7 @@ $(foreach u,$(UNIT),$(eval $(call unit_rule,$(u))))
 unit: $(UNIT)
 
 # t/crash: shims for LD_PRELOAD, and programs NAME.c with NAME_*.c, linked with the store.
-CRASH	= record.so fault.so nfs.so store_load powercut smtp_load smtp_sink
+CRASH	= record.so fault.so resolver.so nfs.so store_load powercut smtp_load smtp_sink
 $(B)/t/crash/%.so: t/crash/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,TEST,$<)

@@ -42,13 +42,15 @@ my $sink = Postrider::Sink->new(lmtp => 1);
 my $mid = Postrider::Backend->relay($db->{port}, hang => qr/HANG/);
 my $first = Postrider::Backend->relay($db->{port}, hang => 'first');	# greets, says nothing to the handshake
 my $mute = Postrider::Backend->relay($db->{port}, hang => 'greeting');
-my $s = server(start => 0,
+# A name server that does not answer holds up the thread that asks.
+my $shim = !$ENV{POSTRIDER_SAN} && -e "$Postrider::BUILD/t/crash/resolver.so";
+my $s = server(start => 0, env => $shim ? { LD_PRELOAD => "$Postrider::BUILD/t/crash/resolver.so" } : {},
     main => "virtual_mailbox_domains = mysql:\${config_directory}/sql/virtual-domains.cf\nvirtual_mailbox_maps = mysql:\${config_directory}/sql/virtual-mailboxes.cf\n" .
 	"virtual_alias_maps =\n    # local mail\n    hash:\${config_directory}/virtual\n    mysql:\${config_directory}/sql/virtual-aliases.cf\n" .
 	"virtual_transport = lmtp:inet:" . $sink->where . "\nmydestination = charlotte.example.com\nlocal_recipient_maps = static:x\nlocal_transport = lmtp:inet:" . $sink->where . "\n" .
-	"smtpd_restriction_classes = hang, mute, tls\nhang = check_recipient_access mysql:\${config_directory}/sql/hang.cf\nmute = check_recipient_access mysql:\${config_directory}/sql/mute.cf\n" .
+	"smtpd_restriction_classes = hang, mute, tls, dns\ndns = check_recipient_access mysql:\${config_directory}/sql/dns.cf\nhang = check_recipient_access mysql:\${config_directory}/sql/hang.cf\nmute = check_recipient_access mysql:\${config_directory}/sql/mute.cf\n" .
 	"tls = check_recipient_access mysql:\${config_directory}/sql/tls.cf\n" .
-	"smtpd_sender_restrictions = check_sender_access mysql:\${config_directory}/access.cf\nsmtpd_recipient_restrictions = check_recipient_access inline:{hang\@charlotte.example.com=hang, mute\@charlotte.example.com=mute, tls\@charlotte.example.com=tls}, permit_mynetworks, reject\n" .
+	"smtpd_sender_restrictions = check_sender_access mysql:\${config_directory}/access.cf\nsmtpd_recipient_restrictions = check_recipient_access inline:{hang\@charlotte.example.com=hang, mute\@charlotte.example.com=mute, tls\@charlotte.example.com=tls, dns\@charlotte.example.com=dns}, permit_mynetworks, reject\n" .
 	"postrider_table_time_limit = 2s\npostrider_table_connections = 3\nlegacy_hosts = 127.0.0.1:$db->{port}\nlegacy_user = mail\nlegacy_password = pw\nlegacy_dbname = mail\n" .
 	"legacy_table = t\nlegacy_select_field = v\nlegacy_where_field = k\nlegacy_additional_conditions = and 1 = 1\nsmtpd_error_sleep_time = 0\n",
     files => { virtual => "root admin\@example.net\n" });
@@ -60,6 +62,7 @@ my %file = ('sql/virtual-domains.cf' => $cf->("SELECT 1 FROM domain WHERE domain
     'sql/hang.cf' => $cf->("SELECT 'OK' FROM domain WHERE 'HANG' = '%s'", "retry_interval = 1\n", "127.0.0.1:$mid->{port}"),
     'sql/mute.cf' => $cf->("SELECT 'OK' FROM domain WHERE domain = '%s'", "retry_interval = 1\n", "127.0.0.1:$mute->{port}"),
     'sql/tls.cf' => $cf->("SELECT 'OK' FROM domain WHERE domain = '%s'", "retry_interval = 1\ntls_ciphers = HIGH\n", "127.0.0.1:$first->{port}"),
+    'sql/dns.cf' => $cf->("SELECT 'OK' FROM domain WHERE domain = '%s'", "retry_interval = 1\n", "db.hang.test:$db->{port}"),
     'access.cf' => $cf->("SELECT action FROM access WHERE pattern = '%s'", "retry_interval = 1\n", undef, 'mail'),
     'plain.cf' => $cf->($t_query, '', undef, 'mail'),
     'socket.cf' => $cf->($t_query, '', "unix:$db->{socket}", 'mail'),
@@ -146,8 +149,8 @@ $db->start;
 my $d = $s->client; $d->cmd('EHLO client.test'); $d->cmd('MAIL FROM:<b@good.test>');
 like($d->cmd('RCPT TO:<admin@example.net>'), qr/^250/, 'a connection that died while idle is made anew at once');
 
-# ---- it hangs: in the middle of an answer, before its greeting, before the handshake; others go on
-for my $how (qw(hang mute tls)) {
+# ---- it hangs: in the middle of an answer, before its greeting, before the handshake, or its name server; others go on
+for my $how (qw(hang mute tls), $shim ? 'dns' : ()) {
 	my @hung = map { my $x = $s->client; $x->cmd('EHLO c'); $x->cmd('MAIL FROM:<h@good.test>'); $x->raw("RCPT TO:<$how\@charlotte.example.com>\r\n"); $x } 1 .. 12;
 	my ($worst, $bad) = (0, 0);
 	for (1 .. 20) {
@@ -163,6 +166,23 @@ for my $how (qw(hang mute tls)) {
 	$_->close for @hung;
 }
 ok($s->wait_log(qr{mysql:\S+/sql/hang\.cf: (?:no answer within 2 s|query failed: Lost connection)}), 'why');
+# ---- how long others wait, with and without it, in turn
+SKIP: {
+	skip 'make test-long compares times', 1 unless $ENV{POSTRIDER_LONG};
+	my (%t, @hung);
+	my $round = sub { my ($which) = @_;
+		$d->cmd('RSET'); $d->cmd('MAIL FROM:<b@good.test>');
+		for (1 .. 300) { my $t = time; $d->cmd('RCPT TO:<john@example.net>') =~ /^250/ or die; push @{$t{$which}}, time - $t } };
+	for (1 .. 12) {
+		$round->('without');
+		@hung = map { my $x = $s->client; $x->cmd('EHLO c'); $x->cmd('MAIL FROM:<h@good.test>'); $x->raw("RCPT TO:<mute\@charlotte.example.com>\r\n"); $x } 1 .. 12;
+		$round->('with');
+		$_->reply, $_->close for @hung;
+	}
+	my %p99 = map { my @t = sort { $a <=> $b } @{$t{$_}}; ($_ => 1000 * $t[@t * 0.99]) } keys %t;
+	my $limit = $p99{without} * 1.2 > $p99{without} + 2 ? $p99{without} * 1.2 : $p99{without} + 2;
+	cmp_ok($p99{with}, '<=', $limit, sprintf 'p99 of others %.2f ms, without it %.2f ms', $p99{with}, $p99{without});
+}
 ok($s->log !~ /\bpw\b/, 'no password in the log');
 $s->{allow} = [qr/warning: connect to mysql server/, qr/lookup error for/, qr/table lookup problem|_domains lookup failure/, qr/no answer within|earlier lookups/, qr/query failed/, qr/Temporary lookup failure/];
 $s->finish;

@@ -11,6 +11,7 @@
 
 #include "client.h"
 
+static void note(struct client_ask *a, const char *fmt, va_list ap) PRINTF(2, 0);
 static void note(struct client_ask *a, const char *fmt, va_list ap)
 {
 	struct buf line = { 0 };
