@@ -178,9 +178,10 @@ $(B)/t/bench/table_bench: t/bench/table_bench.c $(call modlibs,table)
 $(B)/t/bench/fill: t/bench/fill.c $(call modlibs,store)
 	@mkdir -p $(@D)
 	$(CC) $(ALLCFLAGS) -Iinclude $(ALLLDFLAGS) -o $@ $< $(call modlibs,store) $(RELAY_LIBS)
-bench: deps-test all $(B)/t/bench/load $(B)/t/bench/fill
+bench: deps-test all $(B)/t/bench/load $(B)/t/bench/fill $(B)/t/bench/table_bench
 	POSTRIDER_BUILD=$(abspath $(B)) t/bench/run
 	POSTRIDER_BUILD=$(abspath $(B)) t/bench/figures
+	POSTRIDER_BUILD=$(abspath $(B)) t/bench/tables
 
 # ---- for users -----------------------------------------------------------------------------------------
 deps:

@@ -3,6 +3,13 @@
 
 #include "rewrite_room.h"
 
+static enum match_result listed(struct local_op *op)
+{
+	enum match_result r = match_poll(&op->match);
+
+	return r == MATCH_NO && op->own ? MATCH_YES : r;
+}
+
 /* One trailing dot is dropped; what is left empty or dotted is no name. */
 void local_start(struct local_op *op, struct task *task, const struct rewrite_state *st, const char *domain)
 {
@@ -14,21 +21,18 @@ void local_start(struct local_op *op, struct task *task, const struct rewrite_st
 		len--;
 	if (len == 0 || domain[len - 1] == '.')
 		return;
-	if (*domain == '[' && own_literal(st, domain)) {
-		op->result = MATCH_YES;
-		return;
-	}
+	op->own = *domain == '[' && own_literal(st, domain);
 	op->asking = true;
 	copy = domain[len] != '\0' ? xstrndup(domain, len) : NULL;
 	match_start(&op->match, task, &st->log, st->mydestination, copy != NULL ? copy : domain, NULL);
-	op->result = match_poll(&op->match);
+	op->result = listed(op);
 	free(copy);
 }
 
 enum match_result local_poll(struct local_op *op)
 {
 	if (op->asking && op->result == MATCH_WAIT)
-		op->result = match_poll(&op->match);
+		op->result = listed(op);
 	return op->result;
 }
 

@@ -43,7 +43,12 @@ void	own_addresses_load(struct rewrite_state *, const struct view *, struct prob
 bool	own_literal(const struct rewrite_state *, const char *domain);	/* "[192.0.2.1]" is ours */
 
 /* local.c: is this domain delivered here? (mydestination, our own literals) */
-struct local_op { struct match_op match; bool asking; enum match_result result; };
+struct local_op {
+	struct match_op	 match;
+	bool		 asking;
+	bool		 own;		/* a literal of ours: local, unless the list cannot tell */
+	enum match_result result;
+};
 void	local_start(struct local_op *, struct task *, const struct rewrite_state *, const char *domain);
 enum match_result local_poll(struct local_op *);
 void	local_end(struct local_op *);

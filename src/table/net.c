@@ -7,8 +7,11 @@
 
 #include "room.h"
 
+enum { V6 = 256 };
+
 struct net_slot {
-	uint8_t	 key[18];	/* family, length, address */
+	uint64_t hi, lo;	/* address, behind its length all zero */
+	uint16_t kind;		/* length, and V6 */
 	bool	 used;
 	size_t	 number;
 };
@@ -103,11 +106,35 @@ bool net_has(const struct net *net, const struct ip *ip)
 	return memcmp(masked, net->addr, net->v6 ? 16 : 4) == 0;
 }
 
-static struct net_slot *slot_of(struct net_slot *slots, size_t cap, const uint8_t key[18])
+/* The first 64 bits of an address, and the rest, as numbers; without the bits behind a length. */
+static void halves(const uint8_t *addr, bool v6, uint64_t *hi_r, uint64_t *lo_r)
 {
-	size_t i = (size_t)hash_bytes(key, 18) & (cap - 1);
+	uint64_t hi = 0, lo = 0;
 
-	while (slots[i].used && memcmp(slots[i].key, key, 18) != 0)
+	for (int i = 0; i < (v6 ? 8 : 4); i++) {
+		hi = hi << 8 | addr[i];
+		lo = lo << 8 | (v6 ? addr[8 + i] : 0);
+	}
+	*hi_r = v6 ? hi : hi << 32;
+	*lo_r = lo;
+}
+
+static uint64_t keep(uint64_t half, unsigned bits)
+{
+	return bits == 0 ? 0 : bits >= 64 ? half : half & ~UINT64_C(0) << (64 - bits);
+}
+
+/* Who fills the table is trusted, so no keyed hash is needed: an address that is sought can meet no more than a run of
+ * neighbours that the configuration made. */
+static struct net_slot *slot_of(struct net_slot *slots, size_t cap, uint64_t hi, uint64_t lo, unsigned kind)
+{
+	uint64_t h = (hi ^ (uint64_t)kind << 7) * UINT64_C(0x9e3779b97f4a7c15) ^ lo * UINT64_C(0xc2b2ae3d27d4eb4f);
+	size_t i;
+
+	h ^= h >> 32;
+	h *= UINT64_C(0xff51afd7ed558ccd);
+	i = (size_t)(h >> 20) & (cap - 1);
+	while (slots[i].used && (slots[i].hi != hi || slots[i].lo != lo || slots[i].kind != kind))
 		i = (i + 1) & (cap - 1);
 	return &slots[i];
 }
@@ -117,9 +144,12 @@ static void nets_grow(struct nets *nets)
 	size_t cap = nets->cap > 0 ? nets->cap * 2 : 16;
 	struct net_slot *bigger = xcalloc(cap, sizeof(*bigger));
 
-	for (size_t i = 0; i < nets->cap; i++)
-		if (nets->slot[i].used)
-			*slot_of(bigger, cap, nets->slot[i].key) = nets->slot[i];
+	for (size_t i = 0; i < nets->cap; i++) {
+		const struct net_slot *s = &nets->slot[i];
+
+		if (s->used)
+			*slot_of(bigger, cap, s->hi, s->lo, s->kind) = *s;
+	}
 	free(nets->slot);
 	nets->slot = bigger;
 	nets->cap = cap;
@@ -127,18 +157,18 @@ static void nets_grow(struct nets *nets)
 
 void nets_add(struct nets *nets, const struct net *net, size_t number)
 {
-	uint8_t key[18] = { net->v6, (uint8_t)net->bits };
+	unsigned kind = net->bits | (net->v6 ? V6 : 0u);
 	struct net_slot *slot;
+	uint64_t hi, lo;
 
 	if ((nets->n + 1) * 2 > nets->cap)
 		nets_grow(nets);
-	memcpy(key + 2, net->addr, 16);
-	mask_addr(key + 2, 16, net->bits);
-	slot = slot_of(nets->slot, nets->cap, key);
+	halves(net->addr, net->v6, &hi, &lo);
+	hi = keep(hi, net->bits);
+	lo = keep(lo, net->bits > 64 ? net->bits - 64 : 0);
+	slot = slot_of(nets->slot, nets->cap, hi, lo, kind);
 	if (!slot->used) {
-		slot->used = true;
-		memcpy(slot->key, key, sizeof(key));
-		slot->number = number;
+		*slot = (struct net_slot){ .hi = hi, .lo = lo, .kind = (uint16_t)kind, .used = true, .number = number };
 		nets->n++;
 		if (net->v6)
 			nets->v6_lens[net->bits / 64] |= UINT64_C(1) << net->bits % 64;
@@ -151,24 +181,22 @@ void nets_add(struct nets *nets, const struct net *net, size_t number)
 
 size_t nets_find(const struct nets *nets, const struct ip *ip)
 {
-	uint8_t key[18] = { ip->v6 };
 	const uint64_t *lens = ip->v6 ? nets->v6_lens : nets->v4_lens;
-	int top = ip->v6 ? 128 : 32;
-	size_t best = NETS_NONE;
+	size_t words = ip->v6 ? NELEM(nets->v6_lens) : NELEM(nets->v4_lens), best = NETS_NONE;
+	uint64_t hi, lo;
 
 	if (nets->n == 0)
 		return NETS_NONE;
-	memcpy(key + 2, ip->addr, 16);
-	for (int bits = top; bits >= 0; bits--) {	/* from long to short: bits are only taken away */
-		const struct net_slot *slot;
+	halves(ip->addr, ip->v6, &hi, &lo);
+	for (size_t w = 0; w < words; w++) {
+		for (uint64_t left = lens[w]; left != 0; left &= left - 1) {
+			unsigned bits = (unsigned)w * 64 + (unsigned)__builtin_ctzll(left);
+			const struct net_slot *slot = slot_of(nets->slot, nets->cap, keep(hi, bits),
+			    keep(lo, bits > 64 ? bits - 64 : 0), bits | (ip->v6 ? V6 : 0u));
 
-		if ((lens[bits / 64] >> bits % 64 & 1) == 0)
-			continue;
-		key[1] = (uint8_t)bits;
-		mask_addr(key + 2, ip->v6 ? 16 : 4, (unsigned)bits);
-		slot = slot_of(nets->slot, nets->cap, key);
-		if (slot->used && slot->number < best)
-			best = slot->number;
+			if (slot->used && slot->number < best)
+				best = slot->number;
+		}
 	}
 	return best;
 }
