@@ -86,5 +86,22 @@ for my $up (1, 0) {
 	}
 }
 
-$s->check_log;
+# ---- requeued by a server that is down: the next start sends it through cleanup, by what the configuration says now
+my ($rc, undef, $err) = $s->tool('postsuper', '-r', $id[0]);
+is($rc, 0, 'postsuper -r') or diag $err;
+like($err, qr/^postsuper: $id[0]: requeued\npostsuper: Requeued: 1 message$/m, 'says so');
+my $was = $s->log;
+spew("$s->{conf}/main.cf", slurp("$s->{conf}/main.cf") . "canonical_maps = inline:{{sender\@example.net=new\@example.net}}\n" .
+	"virtual_alias_maps = inline:{{k1\@other.example=a1\@other.example b1\@other.example}}\n");
+$s->start;
+ok($s->wait_log(qr/pickup\[\d+\]: (\w+): uid=\d+ from=<sender\@example\.net> orig_id=$id[0]$/m), 'a new id');
+my ($new) = $s->log =~ /pickup\[\d+\]: (\w+): .*orig_id=$id[0]$/m;
+ok($s->wait_log(qr/$new: from=<new\@example\.net>, size=\d+, nrcpt=2 \(queue active\)/), 'rewritten and expanded anew');
+ok($s->wait_log(qr/$new: to=<b1\@other\.example>, orig_to=<k1\@other\.example>, .*status=deferred/), 'and tried');
+ok(wait_for('deferred', 10, sub { ({ states() }->{$new} // '') eq 'deferred' }), 'deferred under its new id');
+ok(!exists { states() }->{$id[0]}, 'the old one is gone');
+like(($s->tool('postcat', '-hq', $new))[1], qr/\AReceived: by mx\.example\.com \(Postrider, from userid \d+\)\n\tid $new; .*\nReceived: from /, 'one Received: more');
+like(($s->tool('postcat', '-bq', $new))[1], qr/\A\n?line one\n\.dot\n\z/, 'the body is the same');
+is(scalar(keys %{{ states() }}), 4, 'nothing is lost');
+$s->finish;
 done_testing();

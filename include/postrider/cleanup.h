@@ -44,6 +44,8 @@ void	cleanup_full_name(struct cleanup *, const char *name);
  * expansion happen inside. dsn_orcpt: "rfc822;text" or NULL. */
 void	cleanup_sender(struct cleanup *, const char *addr);
 void	cleanup_rcpt(struct cleanup *, const char *addr, const char *dsn_orcpt, unsigned notify);
+/* One that has been through here before: orig is what the client gave. */
+void	cleanup_rcpt_again(struct cleanup *, const char *addr, const char *orig, const char *dsn_orcpt, unsigned notify);
 /* Extra header line(s) to put in front (Received:, PREPEND), in the order of calls: with '\n' between folded lines.
  * Passes the same processing as the content's own; does not count for message_size_limit. */
 void	cleanup_prepend(struct cleanup *, const char *header);

@@ -74,6 +74,7 @@ void	*generation_state(const struct generation *, const struct generation_hook *
 struct generation *generation_load(const char *config_dir, const struct strs *overrides, struct problems *);
 /* For `postrider check`: goes on after fatal problems, to find all there are. Never NULL, never to be adopted. */
 struct generation *generation_check(const char *config_dir, const struct strs *overrides, struct problems *);
+struct generation *generation_ref(struct generation *);
 void	generation_unref(struct generation **);
 /* Binding is done by us or asked of the parent: fds for addresses arrive through this table (address text
  * "192.0.2.1:25" or "[::1]:25" -> fd), also LISTEN_FDS. NULL fd source: bind ourselves. */

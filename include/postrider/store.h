@@ -37,6 +37,7 @@ enum { /* envelope flags */
 	MSG_7BIT = 4096,		/* declared BODY=7BIT, with no 8-bit claim in a header */
 	MSG_NO_SEPARATOR = 8192,	/* no empty line between the header part and the body part: there are headers only, or
 					 * (many headers) the header block goes on in the body part */
+	MSG_REQUEUE = 32768,		/* postsuper -r: to be copied through cleanup, in place of the next attempt */
 	MSG_UTF8_HEADER = 16384,	/* a header has non-ASCII bytes: with MSG_SMTPUTF8 the next hop must know SMTPUTF8 */
 };
 enum { DSN_NEVER = 1, DSN_SUCCESS = 2, DSN_FAILURE = 4, DSN_DELAY = 8 };	/* rcpt notify; 0: not given */

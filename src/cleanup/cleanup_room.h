@@ -30,7 +30,11 @@ const struct cleanup_conf *conf_of(const struct generation *, const struct servi
 /* Reasons for refusal, strongest first as Postfix's cleanup_strerror lists them. */
 enum cleanup_stat { STAT_DEFER = 1, STAT_RCPT = 2, STAT_HOPS = 4, STAT_SIZE = 8, STAT_CONT = 16, STAT_WRITE = 32 };
 
-struct pending_rcpt { char *addr, *orcpt; unsigned notify; bool copy /* automatic: makes no further copies */; };
+struct pending_rcpt {
+	char		*addr, *orig, *orcpt;	/* orig NULL: addr */
+	unsigned	 notify;
+	bool		 copy;			/* automatic: makes no further copies */
+};
 /* A header that came while another one's addresses are being looked up. */
 struct waiting_header {
 	STAILQ_ENTRY(waiting_header) link;

@@ -115,7 +115,7 @@ static unsigned report_expansion(struct cleanup *c, const struct pending_rcpt *p
 	struct rcpt *r = message_add_rcpt(c->msg);
 
 	r->addr = arena_strdup(a, c->expand.canonical);
-	r->orig = arena_strdup(a, p->addr);
+	r->orig = arena_strdup(a, p->orig != NULL ? p->orig : p->addr);
 	r->dsn_orcpt = arena_strdup(a, p->orcpt);
 	r->notify = (uint8_t)p->notify;
 	r->state = RCPT_REPORT;
@@ -149,6 +149,7 @@ static void take_rcpt(struct cleanup *c, struct pending_rcpt *p)
 		add_rcpt(c, to->v[i],
 			 !c->conf->orig_rcpt		? to->v[i]
 			 : p->copy && canonical != NULL ? canonical
+			 : p->orig != NULL		? p->orig
 							: p->addr,
 			 p, notify);
 }
@@ -171,6 +172,7 @@ static void expanded(struct cleanup *c)
 			c->next_pending = c->npending = 0;
 		take_rcpt(c, &p);
 		free(p.addr);
+		free(p.orig);
 		free(p.orcpt);
 	}
 	for (size_t i = 0; i < c->expand.bcc.n; i++)
@@ -211,11 +213,17 @@ void cleanup_sender(struct cleanup *c, const char *addr)
 
 void cleanup_rcpt(struct cleanup *c, const char *addr, const char *dsn_orcpt, unsigned notify)
 {
+	cleanup_rcpt_again(c, addr, NULL, dsn_orcpt, notify);
+}
+
+void cleanup_rcpt_again(struct cleanup *c, const char *addr, const char *orig, const char *dsn_orcpt, unsigned notify)
+{
 	struct pending_rcpt *p;
 
 	if (c->error.code != 0)
 		return;
 	p = add_pending(c, addr);
+	p->orig = orig != NULL && strcmp(orig, addr) != 0 ? xstrdup(orig) : NULL;
 	p->orcpt = xstrdup(dsn_orcpt);
 	p->notify = notify;
 	c->last_rcpt = arena_strdup(&c->msg->arena, addr);
@@ -238,6 +246,7 @@ void envelope_release(struct cleanup *c)
 	free(c->raw_sender);
 	for (size_t i = c->next_pending; i < c->npending; i++) {
 		free(c->pending[i].addr);
+		free(c->pending[i].orig);
 		free(c->pending[i].orcpt);
 	}
 	free(c->pending);

@@ -12,14 +12,18 @@ enum { SLICE = 1000, EARLY_MS = 1000, ALL_STATES = 1 << RCPT_TODO | 1 << RCPT_FA
 
 static void active_run(struct task *);
 
+/* What is left of qmgr_message_recipient_limit, but qmgr_message_recipient_minimum for every message: those with many
+ * recipients for slow destinations keep nobody out. */
 static uint32_t slice_size(void)
 {
-	return MAX(qmgr.conf->rcpt_minimum, MIN(SLICE, qmgr.conf->rcpt_limit));
+	uint32_t room = qmgr.nrcpt < qmgr.conf->rcpt_limit ? qmgr.conf->rcpt_limit - (uint32_t)qmgr.nrcpt : 0;
+
+	return MAX(qmgr.conf->rcpt_minimum, MIN(SLICE, room));
 }
 
 bool active_room(bool fresh)
 {
-	if (qmgr.nactive >= qmgr.conf->active_limit || qmgr.nrcpt >= qmgr.conf->rcpt_limit)
+	if (qmgr.nactive >= qmgr.conf->active_limit)
 		return false;
 	return fresh || qmgr.nretry < qmgr.conf->active_limit - qmgr.conf->active_limit / 4;
 }
@@ -194,6 +198,7 @@ void active_free(struct active *a)
 	active_withdraw(a);
 	if (a->bounce_on)
 		bounce_end(&a->bounce);
+	requeue_end(&a->requeue);
 	if (a->commit_on)
 		store_commit_end(&a->commit);
 	if (a->step != FINISH_NOT)
@@ -266,6 +271,10 @@ static bool loaded_first(struct active *a, struct message *m)
 	if (m->queue == QUEUE_HOLD || (m->queue == QUEUE_DEFERRED && m->due_ms > wall_us() / 1000 + EARLY_MS))
 		return false;		/* the row that was read had been overtaken */
 	a->msg = message_ref(m);
+	if ((m->flags & MSG_REQUEUE) != 0) {
+		a->requeue = requeue_start(&a->task, m);
+		return true;
+	}
 	a->stream = a->load.more;
 	if (m->attempts == 0) {
 		a->fresh = true;
@@ -296,6 +305,11 @@ static enum step_result load_step(struct active *a)
 	m = a->load.msg;
 	if (a->msg == NULL && !loaded_first(a, m))
 		return STEP_GONE;
+	if (a->requeue != NULL) {
+		load_end(a);
+		a->more = false;
+		return STEP_ON;
+	}
 	if (a->content != NULL && m->content == NULL)
 		m->content = content_ref(a->content);
 	a->more = a->load.more && m->nrcpt > 0;
@@ -318,6 +332,25 @@ static void drop_done(struct active *a)
 			batch_free(b);
 }
 
+/* False: wait, or it is over and the message has another name. */
+static bool requeue_step(struct active *a)
+{
+	switch (requeue_poll(a->requeue)) {
+	case REQUEUE_WAIT:
+		return false;
+	case REQUEUE_DONE:
+		active_free(a);
+		return false;
+	case REQUEUE_FAILED:
+		break;
+	}
+	/* Deferred as it stands, without the wish. */
+	requeue_end(&a->requeue);
+	a->msg->flags &= ~(unsigned)MSG_REQUEUE;
+	a->kept = true;
+	return true;
+}
+
 static void active_run(struct task *task)
 {
 	struct active *a = CONTAINER_OF(task, struct active, task);
@@ -338,6 +371,8 @@ static void active_run(struct task *task)
 				break;
 			}
 		}
+		if (a->requeue != NULL && !requeue_step(a))
+			return;
 		if (a->resolving != NULL) {
 			if (!batch_resolve(a))
 				return;

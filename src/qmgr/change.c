@@ -1,7 +1,7 @@
 /* change.c - what postsuper does to a message, whether it is active or not.
  * Deleting ends its deliveries at once; a hold lets those under way finish and takes back the rest. The change is in
  * the store when the operation is done, also where an active message only follows later. Putting a message back
- * into the queue means that its recipients are resolved anew, at once. */
+ * into the queue means that it goes through cleanup anew, at once (requeue.c). */
 #include "qmgr_int.h"
 #include <stdlib.h>
 
@@ -40,7 +40,7 @@ static bool change_active(struct active *a, enum qmgr_change kind)
 		break;
 	case QMGR_RELEASE:
 		if (a->after == AFTER_HOLD)
-			a->after = AFTER_REQUEUE;
+			a->after = AFTER_RELEASE;
 		return true;
 	case QMGR_EXPIRE:
 		if (a->msg == NULL)
@@ -107,6 +107,7 @@ static bool change_sched(struct change *c, const struct message *m, struct store
 		return true;
 	case QMGR_REQUEUE:
 		s->attempts = 0;
+		s->flags |= MSG_REQUEUE;
 		break;
 	case QMGR_EXPIRE:
 		s->flags |= MSG_FORCE_DEFER_BOUNCE;

@@ -65,12 +65,13 @@ static bool is_last_notice(const struct active *a, enum finish_step step)
 
 static void schedule_of(const struct active *a, struct store_sched *s)
 {
-	bool now = a->after == AFTER_REQUEUE;
+	bool now = a->after == AFTER_REQUEUE || a->after == AFTER_RELEASE;
 
 	*s = (struct store_sched){
 		.queue = a->after == AFTER_HOLD ? QUEUE_HOLD : QUEUE_DEFERRED,
 		.due_ms = wall_us() / 1000 + (now ? 0 : backoff_ms(a->msg->arrival_us)),
-		.last_try_ms = wall_us() / 1000, .attempts = now ? 0 : a->msg->attempts + 1, .flags = a->msg->flags,
+		.last_try_ms = wall_us() / 1000, .attempts = now ? 0 : a->msg->attempts + 1,
+		.flags = a->msg->flags | (a->after == AFTER_REQUEUE ? MSG_REQUEUE : 0),
 	};
 	if (a->after == AFTER_NORMAL && a->nsites <= NELEM(s->sites)) {
 		s->nsites = a->nsites;

@@ -134,7 +134,7 @@ enum finish_step {
 	FINISH_NOT, FINISH_SYNC, FINISH_FAILED, FINISH_REPORT, FINISH_EXPIRE, FINISH_DELAY, FINISH_LAST,
 	FINISH_COMMIT,
 };
-enum after { AFTER_NORMAL, AFTER_HOLD, AFTER_REQUEUE };
+enum after { AFTER_NORMAL, AFTER_HOLD, AFTER_RELEASE, AFTER_REQUEUE };
 struct active {
 	struct idnode	 node;			/* in qmgr.active, by queue id */
 	struct task	 task;
@@ -168,6 +168,7 @@ struct active {
 	bool		 dirty;			/* on qmgr.dirty */
 	TAILQ_ENTRY(active) dirty_link;
 	struct resolve_op resolve;
+	struct requeue	*requeue;		/* postsuper -r: in place of an attempt */
 	struct store_load_op load;
 	struct bounce_op bounce;
 	struct store_op	 commit;
@@ -292,6 +293,13 @@ void	format_delay(struct buf *, int64_t us, int digits);
 /* ---- finish.c ---- */
 void	finish_run(struct active *);		/* the attempt is over: notices, schedule, removal; may free it */
 int64_t	backoff_ms(int64_t arrival_us);
+
+/* ---- requeue.c ---- */
+struct requeue;
+enum requeue_result { REQUEUE_WAIT = 0, REQUEUE_DONE, REQUEUE_FAILED /* it stays as it was */ };
+struct requeue *requeue_start(struct task *, struct message *);
+enum requeue_result requeue_poll(struct requeue *);
+void	requeue_end(struct requeue **);
 
 /* ---- due.c, flush.c, change.c ---- */
 void	due_start(void);

@@ -24,7 +24,6 @@ struct generation {
 
 /* Fills g->listen from master.cf and inet_interfaces. Blocking: host names are looked up. */
 void	listen_plan(struct generation *g, struct problems *);
-struct generation *generation_ref(struct generation *);
 void	listen_resume(struct service *);		/* one session less: accept again if it was full */
 void	listen_session(int change);
 void	generation_adopted(struct generation *g);	/* becomes the current one; takes over the reference */

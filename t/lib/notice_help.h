@@ -54,6 +54,30 @@ void cleanup_rcpt(struct cleanup *c, const char *addr, const char *orcpt, unsign
 	c->msg->rcpt_total = c->msg->rcpt_left = c->msg->nrcpt;
 }
 
+void cleanup_rcpt_again(struct cleanup *c, const char *addr, const char *orig, const char *orcpt, unsigned notify)
+{
+	cleanup_rcpt(c, addr, orcpt, notify);
+	c->msg->rcpt[c->msg->nrcpt - 1].orig = arena_strdup(&c->msg->arena, orig);
+}
+
+void cleanup_prepend(struct cleanup *c, const char *text)
+{
+	buf_addf(&c->text, "%s\n", text);
+}
+
+const struct cleanup_error *cleanup_error(const struct cleanup *c)
+{
+	static const struct cleanup_error e = { 451, "4.3.0", "refused by the test" };
+
+	(void)c;
+	return &e;
+}
+
+void cleanup_date(char *out, size_t size, int64_t wall_s)
+{
+	snprintf(out, size, "%lld", (long long)wall_s);
+}
+
 void cleanup_line(struct cleanup *c, const char *line, size_t len, bool partial)
 {
 	buf_add(&c->text, line, len);

@@ -110,3 +110,20 @@ EHLO mail.client.test
 !drain
 !queue
 """ + LOG)
+
+# postsuper -r: through pickup and cleanup once more; a submission makes Postfix's pickup look at once.
+config("again", main=BM + "virtual_alias_domains = va.test\nvirtual_alias_maps = hash:@CONF@/virt\ncanonical_maps = hash:@CONF@/canon\n",
+       files={"virt": "a@va.test rcpt450@remote.test\nb@va.test rcpt450@remote.test\n", "canon": "x@nowhere.test y@nowhere.test\n"}, maps=["hash:virt", "hash:canon"])
+AGAIN = ("!sh sleep 0.5; grep -E '(pickup|cleanup|qmgr|smtp)\\[' $ROOT/log | grep -vE 'host .* said: 4.. 4|root@good' | sed -E 's/.*postfix.([a-z]+).[0-9]+.: /\\1 /; s/ [0-9A-F]{6,16}:/ QID:/; s/orig_id=.*/orig_id=QID/; s/uid=[0-9]*/uid=N/; "
+         "s/delay=[^ ]*, delays=[^ ]*/D/; s/size=[0-9]+/S/' | sort; : > $ROOT/log\n")
+case("again", "again", """
+EHLO mail.client.test
+!deliver sender@good.test a@va.test,b@va.test,q@remote.test,rcpt452@remote.test
+!queue 1
+!sh sleep 1
+""" + AGAIN + """
+!sh printf 'rcpt450@remote.test ok2@remote.test, rcpt451@remote.test\\n' > @CONF@/virt; postmap hash:@CONF@/virt; printf 'sender@good.test newsender@good.test\\nsender@client.test newfrom@client.test' > @CONF@/canon; postmap hash:@CONF@/canon; postconf -e always_bcc=ok3@remote.test; postfix reload; sleep 2.2; : > $ROOT/log
+!sh id=$(postqueue -j | sed -n 's/.*queue_id": "\\([A-Z0-9]*\\)".*/\\1/p'); postsuper -r $id 2>&1 | sed 's/[0-9A-F]\\{6,\\}/QID/'; echo x | sendmail -f root@good.test discard@good.test; sleep 2; postqueue -j | sed 's/"queue_id.*message_size": [0-9]*//; s/"delay_reason": "[^"]*"//g'
+""" + AGAIN + """
+!mail 3
+""")
