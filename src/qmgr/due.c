@@ -249,7 +249,7 @@ void due_room(void)
 	if (!due.starved || qmgr.draining || qmgr.nloading > LOADS_MAX / 2)
 		return;
 	/* Some slack, so that not every message that leaves costs a slice. */
-	if (qmgr.nactive > limit - limit / 20 || qmgr.nrcpt > qmgr.conf->rcpt_limit - qmgr.conf->rcpt_limit / 20)
+	if (qmgr.nactive > limit - limit / 20)
 		return;
 	if (!due.starved_new && qmgr.nretry > limit - limit / 4 - limit / 20)
 		return;
