@@ -141,7 +141,7 @@ $(B)/t/crash/$(1): $(call objs,t/crash/$(1).c $(wildcard t/crash/$(1)_*.c)) $(ca
 	$$(Q)$$(CC) $$(ALLLDFLAGS) -o $$@ $$^ $$(RELAY_LIBS)
 endef
 $(foreach c,$(filter-out %.so,$(CRASH)),$(eval $(call crash_rule,$(c))))
-crash: $(addprefix $(B)/t/crash/,$(CRASH))
+crash: $(B)/t/bench/fill $(addprefix $(B)/t/crash/,$(CRASH))
 
 # Black-box tests in Perl and unit tests in C, all TAP, side by side.
 PROVE	= prove -j2 -It/lib --timer
