@@ -102,10 +102,11 @@ static enum table_result judge(const struct socketmap *m, struct table_op *op, c
 		n++;
 	buf_reset(&op->buf);
 	if (is_word(text, n, "OK")) {
-		if (n < all)
-			buf_add(&op->buf, text->p + n + 1, all - n - 1);
+		if (n == all)		/* no space, no value */
+			return TABLE_NONE;
+		buf_add(&op->buf, text->p + n + 1, all - n - 1);
 		op->value = buf_str(&op->buf);
-		return n < all ? TABLE_FOUND : TABLE_NONE;
+		return TABLE_FOUND;
 	}
 	if (is_word(text, n, "NOTFOUND"))
 		return TABLE_NONE;
