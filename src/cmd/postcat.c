@@ -323,8 +323,8 @@ int main(int argc, char **argv)
 	struct config *config;
 	int c;
 
-	log_program("postcat");
-	while ((c = getopt(argc, argv, "bc:dehoqv")) != -1) {
+	log_program(argv[0]);		/* as it was called, like Postfix's */
+	while ((c = getopt(argc, argv, "bc:dehoqrv")) != -1) {
 		switch (c) {
 		case 'b':
 			flags |= SHOW_BODY;
@@ -347,6 +347,8 @@ int main(int argc, char **argv)
 		case 'q':
 			queue = true;
 			break;
+		case 'r':
+			break;		/* in the order of the file: there is no other */
 		case 'v':
 			flags |= SHOW_RAW;
 			break;

@@ -295,6 +295,7 @@ int main(int argc, char **argv)
 	struct config *config;
 	int c, rc;
 
+	argv[0] = (char *)(uintptr_t)cmd_name(argv[0]);
 	log_program("postqueue");
 	cmd_fatal_status = EX_UNAVAILABLE;
 	while ((c = getopt(argc, argv, "c:fi:jps:v")) != -1) {

@@ -223,6 +223,7 @@ int main(int argc, char **argv)
 	size_t i;
 	int c;
 
+	argv[0] = (char *)(uintptr_t)cmd_name(argv[0]);
 	log_program("postsuper");
 	while ((c = getopt(argc, argv, "c:d:e:f:h:H:pr:sSv")) != -1) {
 		static const char letters[] = "rdehH";
@@ -234,6 +235,7 @@ int main(int argc, char **argv)
 			usage();
 		if (l == NULL)
 			continue;
+		actions[RELEASE].used |= c == 'f';
 		a = &actions[l - letters];
 		a->used = true;
 		if (strcmp(optarg, "ALL") == 0) {
@@ -258,7 +260,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < NELEM(order); i++)
 		run(&actions[order[i]]);
 	for (a = actions; a < actions + ACTIONS; a++)
-		if (a->used || a->count > 0)
+		if (a->used)
 			log_info(NULL, "%s: %lu message%s", a->total, a->count, a->count == 1 ? "" : "s");
 	config_unref(&config);
 	return 0;

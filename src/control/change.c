@@ -260,6 +260,14 @@ static const char *attribute(struct changing *s, const char *name, const char *v
 	return "unknown attribute";
 }
 
+static bool under_way(const struct changing *s, queue_id_t id)
+{
+	for (size_t i = 0; i < SLOTS && s->busy > 0; i++)
+		if (s->slot[i].busy && s->slot[i].id == id)
+			return true;
+	return false;
+}
+
 static enum step take_id(struct conn *c, struct changing *s, const char *p, size_t n)
 {
 	char text[QUEUE_ID_TEXT] = "";
@@ -276,6 +284,10 @@ static enum step take_id(struct conn *c, struct changing *s, const char *p, size
 	if (!queue_id_parse(text, &id)) {
 		str_printable(text, '?');
 		answer_attr(c, "%s=missing", text);
+		return STEP_INPUT;
+	}
+	if (under_way(s, id)) {
+		answer_attr(c, "%s=none", text);	/* said twice */
 		return STEP_INPUT;
 	}
 	slot = slot_take(s, id, text);

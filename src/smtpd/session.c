@@ -68,6 +68,19 @@ static void set_peer(struct session *s, const struct sockaddr *sa, socklen_t len
 	snprintf(s->port, sizeof(s->port), "%u", (unsigned)(uint16_t)sockaddr_port((struct sockaddr *)&s->sa));
 }
 
+/* Our end of the connection. */
+static void set_server(struct session *s, int fd)
+{
+	struct sockaddr_storage ss;
+	struct sockaddr *sa = (struct sockaddr *)&ss;
+	socklen_t len = sizeof(ss);
+
+	if (getsockname(fd, sa, &len) < 0 || (sa->sa_family != AF_INET && sa->sa_family != AF_INET6))
+		return;
+	sockaddr_name(sa, s->server, sizeof(s->server));
+	snprintf(s->server_port, sizeof(s->server_port), "%u", (unsigned)(uint16_t)sockaddr_port(sa));
+}
+
 static struct session *session_blank(struct service *service, int fd)
 {
 	struct session *s = xcalloc(1, sizeof(*s));
@@ -105,6 +118,7 @@ void session_new(struct service *service, int fd, const struct sockaddr *sa, soc
 	}
 	s = session_blank(service, fd);
 	set_peer(s, sa, len);
+	set_server(s, fd);
 	session_arm(s);
 	greet_start(s);
 	session_enter(s, ST_GREET);

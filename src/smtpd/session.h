@@ -168,6 +168,7 @@ struct session {
 	struct sockaddr_in6 sa;		/* or sockaddr_in */
 	char		 addr[48];	/* "192.0.2.1", "unknown" after XCLIENT */
 	char		 port[8];
+	char		 server[64], server_port[8];	/* our end; empty: no network connection */
 	char		*name, *rev_name;	/* never NULL once greeted */
 	char		*client;	/* "name[addr]" */
 	char		*rfc_addr;	/* NULL: as addr, with "IPv6:" in front where it is one */

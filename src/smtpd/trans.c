@@ -66,6 +66,19 @@ static void log_client(const struct session *s)
 	buf_release(&b);
 }
 
+/* For those who look at the queue file: which of our addresses it came to. */
+static void keep_server(const struct session *s, struct message *m)
+{
+	char text[96];
+
+	if (s->server[0] == '\0')
+		return;
+	snprintf(text, sizeof(text), "server_address=%s", s->server);
+	strs_add(&m->extra, text);
+	snprintf(text, sizeof(text), "server_port=%s", s->server_port);
+	strs_add(&m->extra, text);
+}
+
 static void message_facts(struct session *s, struct message *m)
 {
 	const struct trans *t = s->trans;
@@ -98,6 +111,7 @@ static void message_facts(struct session *s, struct message *m)
 	if (*view_str(s->view, content_filter) != '\0')
 		KEEP(content_filter, view_str(s->view, content_filter));
 #undef KEEP
+	keep_server(s, m);
 }
 
 void trans_open(struct session *s)
