@@ -124,7 +124,7 @@ static void *conf_compile(struct generation *g, struct problems *problems)
 	c->max_lifetime_s = view_secs(v, maximal_queue_lifetime);
 	c->utf8 = view_bool(v, smtputf8_enable);
 	c->verp_off = view_bool(v, disable_verp_bounces);
-	templates_builtin(&c->templates);
+	templates_builtin(&c->templates, v);
 	if (*view_str(v, bounce_template_file) != '\0')
 		templates_load(&c->templates, view_str(v, bounce_template_file), problems);
 	templates_expand(&c->templates, v, problems);

@@ -21,7 +21,7 @@ struct template {
 	const char	*zero_unit;
 };
 struct templates { struct template t[TEMPLATES]; char *file; };
-void	templates_builtin(struct templates *);
+void	templates_builtin(struct templates *, const struct view *);	/* its header_from_format; may be NULL */
 /* The file's templates in place of the built-in ones. Blocking. */
 void	templates_load(struct templates *, const char *file, struct problems *);
 void	templates_parse(struct templates *, const char *file, char *text, struct problems *);

@@ -47,21 +47,23 @@ static void template_free(struct template *t)
 	*t = (struct template){ .name = t->name };
 }
 
-static void template_builtin(struct template *t, int kind)
+static void template_builtin(struct template *t, int kind, bool obsolete)
 {
 	t->name = builtin[kind].name;
 	t->charset = xstrdup("us-ascii");
-	t->from = xstrdup("Mail Delivery System <MAILER-DAEMON>");
+	t->from = xstrdup(obsolete ? "MAILER-DAEMON (Mail Delivery System)" : "Mail Delivery System <MAILER-DAEMON>");
 	t->subject = xstrdup(builtin[kind].subject);
 	t->postmaster_subject = xstrdup(builtin[kind].postmaster_subject);
 	t->text = xstrdup(builtin[kind].text);
 	t->origin = "[built-in]";
 }
 
-void templates_builtin(struct templates *ts)
+void templates_builtin(struct templates *ts, const struct view *v)
 {
+	bool obsolete = v != NULL && str_ieq(view_str(v, header_from_format), "obsolete");
+
 	for (int i = 0; i < TEMPLATES; i++)
-		template_builtin(&ts->t[i], i);
+		template_builtin(&ts->t[i], i, obsolete);
 }
 
 void templates_release(struct templates *ts)
@@ -342,7 +344,7 @@ void bounce_print_templates(const struct view *view, const char *file, bool expa
 {
 	struct templates ts = { 0 };
 
-	templates_builtin(&ts);
+	templates_builtin(&ts, view);
 	if (*file != '\0')
 		templates_load(&ts, file, problems);
 	if (expanded)

@@ -147,11 +147,7 @@ static void take_rcpt(struct cleanup *c, struct pending_rcpt *p)
 		notify = report_expansion(c, p);
 	for (size_t i = 0; i < to->n; i++)
 		add_rcpt(c, to->v[i],
-			 !c->conf->orig_rcpt		? to->v[i]
-			 : p->copy && canonical != NULL ? canonical
-			 : p->orig != NULL		? p->orig
-							: p->addr,
-			 p, notify);
+			 p->copy && canonical != NULL ? canonical : p->orig != NULL ? p->orig : p->addr, p, notify);
 }
 
 static void expanded(struct cleanup *c)

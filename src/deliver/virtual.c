@@ -206,7 +206,7 @@ static char *head_of(const struct delivery *d, const struct delivery_rcpt *r)
 	if (*d->sender != '\0')
 		address_quote_822(&out, d->sender);
 	buf_adds(&out, ">\n");
-	if (r->rcpt->orig != NULL && *r->rcpt->orig != '\0') {
+	if (r->rcpt->orig != NULL && *r->rcpt->orig != '\0' && view_bool(d->service->view, enable_original_recipient)) {
 		buf_adds(&out, "X-Original-To: ");
 		address_quote_822(&out, r->rcpt->orig);
 		buf_addc(&out, '\n');

@@ -24,14 +24,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *text = xstrndup((const char *)data, strnlen((const char *)data, size)), *copy;
 	bool marker = strstr(text, "=EOF=") != NULL;
 
-	templates_builtin(&a);
+	templates_builtin(&a, NULL);
 	templates_parse(&a, "fuzz", text, &problems);
 	for (int i = 0; i < TEMPLATES; i++)
 		if (a.t[i].text == NULL || *a.t[i].text == '\0')
 			abort();
 	print(&first, &a);
 	copy = xstrdup(buf_str(&first));
-	templates_builtin(&b);
+	templates_builtin(&b, NULL);
 	templates_parse(&b, "again", copy, &problems);
 	print(&second, &b);
 	if (!marker && strcmp(buf_str(&first), buf_str(&second)) != 0)

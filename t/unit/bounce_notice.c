@@ -279,7 +279,7 @@ static const char *parse(struct templates *ts, const char *text, struct problems
 	char *copy = xstrdup(text);
 
 	templates_release(ts);
-	templates_builtin(ts);
+	templates_builtin(ts, NULL);
 	templates_parse(ts, "t.cf", copy, p);
 	free(copy);
 	return TAILQ_EMPTY(p) ? "" : TAILQ_LAST(p, problems)->text;
