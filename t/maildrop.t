@@ -115,6 +115,18 @@ SKIP: {
 	like(listing(), qr/^FADE +\d+ .*  sneak\@example\.org$/m, 'it is in the listing');
 }
 
+# ---- what others may do to maildrop keeps nobody's mail waiting
+my $md = "$s->{dir}/queue/maildrop";
+sub drop { my ($name, $text, $mode) = @_; spew("$md/$name", $text, $mode); chown((getpwnam $s->{owner})[2, 3], "$md/$name") if $> == 0 }
+for my $i (100 .. 399) { symlink '/etc/passwd', "$md/A$i"; mkdir "$md/B$i"; drop("C$i", "sender=x\n", 0600) }
+drop('.tmp.1.1', 'old', 0600);
+utime time - 100000, time - 100000, "$md/.tmp.1.1";
+drop('.tmp.1.2', 'new', 0600);
+my %bad = (BAD1 => "no attribute\n\nx\n", BAD2 => "sender=a\@example.org\nrcpt=y\@inbox.test\n", BAD3 => "sender=a\0b\nrcpt=y\@inbox.test\n\nx\n", BAD4 => "\0" x 100000, BAD5 => '',
+    BAD6 => "rcpt=y\@inbox.test\nsender=late\@example.org\n\nx\n", BAD7 => "sender=nobody\@example.org\n\nx\n", BAD8 => 'sender=' . 'x' x 200000 . "\n\nx\n");
+drop($_, $bad{$_}, 0744) for keys %bad;
+push @{$s->{allow}}, qr/not a file of its own|Too many levels of symbolic links|no recipients were given|not a message/;
+
 # ---- up again
 $s->start;
 ok($s->wait_log(qr/from=<late\@example\.org>.*\n(?:.*\n)*.*to=<y\@inbox\.test>.*status=sent/), 'what was left is picked up and delivered');
@@ -128,6 +140,11 @@ if ($other) {
 	my $uid = getpwnam $other;
 	ok($s->wait_log(qr/postfix\/pickup\[\d+\]: \w+: uid=$uid from=<other\@example\.org>/), 'it comes under the name of its owner');
 }
+ok(wait_for('set aside', 20, sub { !grep { !-e "$s->{dir}/queue/corrupt/$_" } keys %bad }), 'what is no message is set aside');
+is(scalar(grep { !-l $_ && !-d $_ && !/\/C\d+$/ } glob "$md/*"), 0, 'the rest is links, directories and files being written');
+ok(!-e "$md/.tmp.1.1", 'old remains are removed');
+ok(-e "$md/.tmp.1.2", 'new ones are not');
+for my $i (100 .. 399) { unlink "$md/A$i", "$md/C$i"; rmdir "$md/B$i" }
 unlike($s->log, qr/z\@inbox\.test/, 'what was deleted is not');
 ok(wait_for('maildrop empty', 10, sub { !glob "$s->{dir}/queue/maildrop/*" }), 'maildrop is empty');
 ok($s->wait_log(qr/from=<other\@example\.org>.*\n(?:.*\n)*.*removed/), 'and was delivered') if $other;

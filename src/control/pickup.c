@@ -2,7 +2,9 @@
  * A worker reads names, then a file in pieces; the loop feeds the pieces to a submission, one file at a time. A file is
  * believed to be its owner's: regular, one link, complete (mode with x for the owner, as Postfix marks it). It is removed
  * after the commit; a crash in between submits it twice, never not at all. A file that the
- * mail system refuses for good goes to corrupt. */
+ * mail system refuses for good goes to corrupt. Anybody may put files there: what is no message must not keep those
+ * behind it waiting, so files still being written are not listed, and of odd ones only a few, to be complained of. What
+ * sendmail left half-written goes after a day. */
 #include "server.h"
 #include "submission.h"
 #include <postrider/clock.h>
@@ -17,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { EVERY_MS = 60 * 1000, STARTING_MS = 100, NAMES = 200, PIECE = 65536, LIMIT_MS = 60 * 1000 };
+enum { EVERY_MS = 60 * 1000, STARTING_MS = 100, NAMES = 200, ODD_NAMES = 10, STALE_S = 86400, PIECE = 65536, LIMIT_MS = 60 * 1000 };
 enum pickup_state { PK_IDLE, PK_NAMES, PK_READ, PK_WHO, PK_ALLOWED, PK_FEED, PK_COMMIT, PK_REMOVE };
 enum job_kind { JOB_NAMES, JOB_READ, JOB_REMOVE, JOB_SET_ASIDE };
 
@@ -27,6 +29,7 @@ struct piece {
 	char		*queue, *name;
 	int		 fd;		/* -1: to be opened */
 	struct strs	 names;
+	int64_t		 now_s;		/* wall time, for the age of files */
 	uid_t		 uid;
 	struct buf	 data;
 	bool		 end;
@@ -53,15 +56,32 @@ static struct pickup {
 
 /* ---- on the worker ------------------------------------------------------------------------------------- */
 
+static bool is_message(const struct stat *st, int dir, const char *name)
+{
+	return S_ISREG(st->st_mode) && st->st_nlink == 1 && faccessat(dir, name, R_OK, AT_EACCESS) == 0;
+}
+
 static void list_names(struct piece *j)
 {
 	char *path = xasprintf("%s/maildrop", j->queue);
 	DIR *d = opendir(path);
+	unsigned odd = 0;
 	struct dirent *e;
+	struct stat st;
 
-	while (d != NULL && j->names.n < NAMES && (e = readdir(d)) != NULL)
-		if (e->d_name[0] != '.')
+	while (d != NULL && j->names.n < NAMES && (e = readdir(d)) != NULL) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		if (e->d_name[0] == '.') {
+			if (strncmp(e->d_name, ".tmp.", 5) == 0 && st.st_mtime < j->now_s - STALE_S)
+				unlinkat(dirfd(d), e->d_name, 0);
+		} else if (S_ISREG(st.st_mode) && (st.st_mode & S_IXUSR) == 0) {
+			continue;		/* still being written */
+		} else if (is_message(&st, dirfd(d), e->d_name) || odd++ < ODD_NAMES) {
 			strs_add(&j->names, e->d_name);
+		}
+	}
 	if (d != NULL)
 		closedir(d);
 	free(path);
@@ -155,6 +175,7 @@ static void begin(enum job_kind kind, enum pickup_state state)
 	j->kind = kind;
 	j->queue = xstrdup(pk.queue);
 	j->name = kind != JOB_NAMES ? xstrdup(pk.names.v[pk.next]) : NULL;
+	j->now_s = wall_s();
 	j->fd = pk.fd;
 	pk.fd = -1;
 	job_end(&pk.job);
