@@ -147,11 +147,11 @@ crash: $(B)/t/bench/fill $(addprefix $(B)/t/crash/,$(CRASH))
 PROVE	= prove -j2 -It/lib --timer
 test: deps-test
 	$(MAKE) B=$(B) all unit crash
-	POSTRIDER_BUILD=$(abspath $(B)) POSTRIDER_SAN=$(SAN) $(PROVE) $(if $(V),-v) $(or $(T),$(wildcard t/*.t) $(UNIT))
+	POSTRIDER_BUILD="$(abspath $(B))" POSTRIDER_SAN=$(SAN) $(PROVE) $(if $(V),-v) $(or $(T),$(wildcard t/*.t) $(UNIT))
 
 test-long: deps-test
 	$(MAKE) B=$(B) all unit crash
-	POSTRIDER_BUILD=$(abspath $(B)) POSTRIDER_LONG=1 $(PROVE) $(or $(T),$(wildcard t/*.t) $(UNIT) $(wildcard t/crash/*.t))
+	POSTRIDER_BUILD="$(abspath $(B))" POSTRIDER_LONG=1 $(PROVE) $(or $(T),$(wildcard t/*.t) $(UNIT) $(wildcard t/crash/*.t))
 
 # Each door compiles alone.
 hdr-check:
@@ -179,9 +179,8 @@ $(B)/t/bench/fill: t/bench/fill.c $(call modlibs,store)
 	@mkdir -p $(@D)
 	$(CC) $(ALLCFLAGS) -Iinclude $(ALLLDFLAGS) -o $@ $< $(call modlibs,store) $(RELAY_LIBS)
 bench: deps-test all $(B)/t/bench/load $(B)/t/bench/fill $(B)/t/bench/table_bench
-	POSTRIDER_BUILD=$(abspath $(B)) t/bench/run
-	POSTRIDER_BUILD=$(abspath $(B)) t/bench/figures
-	POSTRIDER_BUILD=$(abspath $(B)) t/bench/tables
+	POSTRIDER_BUILD="$(abspath $(B))" t/bench/run
+	POSTRIDER_BUILD="$(abspath $(B))" t/bench/figures
 
 # ---- for users -----------------------------------------------------------------------------------------
 deps:
@@ -191,7 +190,7 @@ deps-test:
 
 run: deps
 	$(MAKE) all
-	@sh etc/quickstart/run $(abspath $(B))
+	@sh etc/quickstart/run "$(abspath $(B))"
 
 install: all
 	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(mandir)/man8 \

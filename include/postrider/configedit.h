@@ -24,6 +24,7 @@ struct postconf {
 	bool		 dir_given;	/* -c or MAIL_CONFIG: config_directory counts as set */
 	struct strs	 overrides;	/* -o: "name=value" */
 	unsigned	 mode;		/* enum postconf_mode */
+	bool		 master_first;	/* set by those who show master.cf: its errors come first */
 	FILE		*out;
 };
 /* Lists of arguments end with NULL; an empty one means everything. */

@@ -71,7 +71,7 @@ bool maincf_parse(struct config *c, const char *text, size_t len, struct problem
 			ok = false;
 		} else {
 			id = sym_find(c, name);
-			if (id >= 0 && c->sym[id].raw != NULL)
+			if (id >= 0 && c->sym[id].raw != NULL && strcmp(c->sym[id].raw, value) != 0)
 				problem_add(problems, PROBLEM_WARNING, c->main_path, l.first,
 				    "overriding earlier entry: %s=%s", name, c->sym[id].raw);
 			maincf_set(c, name, value, c->main_path, l.first);

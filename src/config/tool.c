@@ -31,6 +31,8 @@ static void services_read(struct tool *t)
 	size_t len, cap = 0;
 
 	if ((text = file_read(path, 16 << 20, &len)) == NULL) {
+		if (t->o->master_first)
+			log_fatal("open %s: %s", path, strerror(errno));
 		log_warn(NULL, "open %s: %s", path, strerror(errno));
 		return;
 	}
@@ -79,10 +81,13 @@ void tool_open(struct tool *t, const struct postconf *o)
 	TAILQ_INIT(&syntax);
 	TAILQ_INIT(&rest);
 	t->c = config_read(o->dir, &o->overrides, !(o->mode & PC_DEFAULTS), &syntax, &rest);
+	if (o->master_first)
+		services_read(t);
 	main_problems(&syntax);
 	problems_release(&syntax);
 	problems_release(&rest);
-	services_read(t);
+	if (!o->master_first)
+		services_read(t);
 }
 
 void tool_close(struct tool *t)
@@ -151,14 +156,23 @@ char *tool_value(const struct tool *t, const struct tool_service *svc, const cha
 	return buf_steal(&out);
 }
 
+/* Only what the text itself says; its names' values are judged where they stand. */
+static const char *shallow_lookup(struct macro *m, const char *name, enum macro_mode mode)
+{
+	(void)mode;
+	return definition(m->arg, name);
+}
+
 bool tool_expands(const struct tool *t, const struct tool_service *svc, const char *raw, bool fatal)
 {
 	struct walk w = { .tool = t, .svc = svc };
-	struct macro m = { .lookup = walk_lookup, .arg = &w };
+	struct macro m = { .lookup = fatal ? walk_lookup : shallow_lookup, .arg = &w };
 	struct buf out = { 0 };
 	bool good = strchr(raw, '$') == NULL || macro_run(&m, &out, raw);
 
-	if (!good && (fatal || m.depth <= MACRO_DEPTH))	/* who runs in circles matters to nobody if unused */
+	if (!good && !fatal && strncmp(m.why, "malformed compat", 16) == 0)
+		good = true;		/* a matter of values, not of syntax */
+	if (!good)
 		log_warn(NULL, "%s", m.why);
 	if (!good && fatal)
 		log_fatal("macro processing error");

@@ -430,9 +430,11 @@ static void check_field_names(char *const *patterns)
 static void show_master(const struct postconf *o, char *const *patterns, int parts,
     bool (*show)(struct tool *, struct tool_service *, char **))
 {
+	struct postconf first = *o;
 	struct tool t;
 
-	tool_open(&t, o);
+	first.master_first = true;
+	tool_open(&t, &first);
 	tool_mark_used(&t);
 	if (show == show_field)
 		check_field_names(patterns);

@@ -96,7 +96,7 @@ void tool_warn_unused(const struct tool *t, bool main_cf)
 
 			int id = sym_find(c, p->name);
 
-			if (!p->used && (id < 0 || (id >= PARAM_COUNT && !(t->used[id] && c->sym[id].raw != NULL))) &&
+			if (!p->used && !table_setting(c, p->name) && (id < 0 || (id >= PARAM_COUNT && !(t->used[id] && c->sym[id].raw != NULL))) &&
 			    transport_default(c, p->name) < 0)
 				log_warn(NULL, "%s: unused parameter: %s=%s", c->master_path, p->name, p->value);
 		}

@@ -127,7 +127,7 @@ void unused_check(const struct config *c, struct problems *problems)
 			char *name = xstrndup(pair, strcspn(pair, "="));
 			int id = sym_find(c, name);
 
-			if (id >= PARAM_COUNT && !m.used[id] && transport_default(c, name) < 0)
+			if (id >= PARAM_COUNT && !m.used[id] && transport_default(c, name) < 0 && !table_setting(c, name))
 				problem_once(problems, PROBLEM_WARNING, c->master[i].file, c->master[i].line,
 				    "unused parameter: %s", pair);
 			free(name);
