@@ -87,13 +87,15 @@ int command_check(const struct options *o)
 {
 	struct problems problems = TAILQ_HEAD_INITIALIZER(problems);
 	struct generation *g;
+	char *dir;
 	bool any;
 	int status;
 
 	loop_init();
 	table_init();
 	relay_classes_register();
-	g = generation_check(o->config_dir, &o->overrides, &problems);
+	dir = realpath(o->config_dir, NULL);	/* as a start sees it: values may begin with $config_directory */
+	g = generation_check(dir != NULL ? dir : o->config_dir, &o->overrides, &problems);
 	rules_check(generation_config(g), &problems);
 	config_check(generation_config(g), &problems);
 	config_place(generation_config(g), &problems);
@@ -106,6 +108,7 @@ int command_check(const struct options *o)
 		print_json(&problems, status);
 	else
 		print_problems(&problems, PROBLEM_WARNING);
+	free(dir);
 	problems_release(&problems);
 	table_release();
 	loop_release();

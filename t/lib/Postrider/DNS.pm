@@ -17,13 +17,14 @@ sub new
 {
 	my ($class, $zone, %o) = @_;
 	my $port = $o{port} // Postrider::free_port();
-	my $udp = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Proto => 'udp') or croak "udp: $!";
-	my $tcp = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 64, ReuseAddr => 1) or croak "tcp: $!";
+	my $at = $o{addr} // '127.0.0.1';
+	my $udp = IO::Socket::INET->new(LocalAddr => $at, LocalPort => $port, Proto => 'udp') or croak "udp: $!";
+	my $tcp = IO::Socket::INET->new(LocalAddr => $at, LocalPort => $port, Listen => 64, ReuseAddr => 1) or croak "tcp: $!";
 	my $pid = fork // croak "fork: $!";
 	if ($pid == 0) { $SIG{TERM} = 'DEFAULT'; eval { serve($zone, $udp, $tcp) }; POSIX::_exit(0) }
-	return bless { pid => $pid, port => $port, parent => $$ }, $class;
+	return bless { pid => $pid, port => $port, addr => $at, parent => $$ }, $class;
 }
-sub where { return "127.0.0.1:$_[0]{port}" }
+sub where { return "$_[0]{addr}:$_[0]{port}" }
 sub stop { my ($self) = @_; my $p = delete $self->{pid} or return; local $?; kill 'KILL', $p; waitpid $p, 0 }
 sub DESTROY { my ($self) = @_; $self->stop if $self->{pid} && $self->{parent} == $$ }
 
