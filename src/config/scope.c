@@ -398,7 +398,9 @@ static void eval_row(struct eval *e, int id)
 	if (row->type == PT_STR || row->type == PT_RAW)
 		v->str = text;
 	if ((why = value_parse_row(row, text, unit, v)) != NULL) {
-		report(e, value_level(e->config, row->name), id, "%s", why);
+		/* What nobody wrote and nobody reads is only another's value. */
+		if (value_level(e->config, row->name) == PROBLEM_FATAL || e->config->sym[id].raw != NULL)
+			report(e, value_level(e->config, row->name), id, "%s", why);
 		free(why);
 		use_default(e, id);
 	} else {
