@@ -68,6 +68,7 @@ like($s->client->send_mail(to => 'b@example.org'), qr/^250/, 'an unknown user: r
 is(scalar($sink->wait_mails(3)), 3, 'mail arrives');
 like(slurp("/proc/$s->{pid}/status"), qr/^Uid:\s+54321\s+54321.*^CapEff:\s+0+\n.*^NoNewPrivs:\s+1\n/ms, 'no privilege of any kind');
 sub inside { return run_cmd(['setpriv', "--reuid=$uid", "--regid=$gid", '--clear-groups', '--no-new-privs', '--inh-caps=-all', '--bounding-set=-all', bin('postrider'), '-c', $s->{conf}, @_], timeout => 20) }
+ok($s->wait_log(qr/: removed\n\z/), 'all is in the log');
 my $log = slurp("$s->{dir}/log");
 my ($rc, $out) = inside('status', '--json');
 is($rc, 0, 'status: exit status 0');

@@ -134,6 +134,7 @@ for my $user ($root ? (undef, 'nobody') : ((getpwuid $>)[0])) {
 	}
 	push @{$s->{allow}}, qr/already running/;
 	# ---- status leaves no trace
+	$s->wait_log(qr/daemon started/);
 	my $log = $s->log;
 	my $st = $s->status;
 	ok($st->{running} && exists $st->{store} && exists $st->{loop} && exists $st->{queue}, "$who: status --json") or diag explain $st;
