@@ -193,18 +193,19 @@ run: deps
 	@sh etc/quickstart/run "$(abspath $(B))"
 
 install: all
-	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(mandir)/man8 \
-	    $(DESTDIR)$(sysconfdir)/postrider
-	install -m 755 $(B)/bin/postrider $(filter-out %/postfix %/mailq %/newaliases %/postalias,$(filter-out %/postrider,$(PROGS))) $(DESTDIR)$(sbindir)
-	[ -z "$(PLUGIN_FILES)" ] || { install -d $(DESTDIR)$(libdir)/postrider && install -m 644 $(PLUGIN_FILES) $(DESTDIR)$(libdir)/postrider; }
-	for l in $(LINKS); do ln -sf $${l#*:} $(DESTDIR)$(sbindir)/$${l%:*}; done
-	for n in 1 5 8; do for f in man/*.$$n; do [ ! -e $$f ] || install -m 644 $$f $(DESTDIR)$(mandir)/man$$n; done; done
-	[ -e $(DESTDIR)$(sysconfdir)/postrider/master.cf ] || install -m 644 etc/master.cf $(DESTDIR)$(sysconfdir)/postrider
+	install -d "$(DESTDIR)$(sbindir)" "$(DESTDIR)$(mandir)/man1" "$(DESTDIR)$(mandir)/man5" "$(DESTDIR)$(mandir)/man8" \
+	    "$(DESTDIR)$(sysconfdir)/postrider"
+	install -m 755 $(filter-out $(foreach l,$(LINKS),%/$(firstword $(subst :, ,$(l)))),$(PROGS)) "$(DESTDIR)$(sbindir)"
+	[ -z "$(PLUGIN_FILES)" ] || { install -d "$(DESTDIR)$(libdir)/postrider" && install -m 644 $(PLUGIN_FILES) "$(DESTDIR)$(libdir)/postrider"; }
+	for l in $(LINKS); do ln -sf $${l#*:} "$(DESTDIR)$(sbindir)/$${l%:*}" || exit 1; done
+	for n in 1 5 8; do for f in man/*.$$n; do [ ! -e $$f ] || install -m 644 $$f "$(DESTDIR)$(mandir)/man$$n" || exit 1; done; done
+	[ -e "$(DESTDIR)$(sysconfdir)/postrider/master.cf" ] || install -m 644 etc/master.cf "$(DESTDIR)$(sysconfdir)/postrider"
 
 uninstall:
-	rm -f $(addprefix $(DESTDIR)$(sbindir)/,$(notdir $(PROGS))) $(foreach p,$(PLUGINS_ALL),$(DESTDIR)$(libdir)/postrider/table_$(firstword $(subst :, ,$(p))).so)
-	[ ! -d $(DESTDIR)$(libdir)/postrider ] || rmdir --ignore-fail-on-non-empty $(DESTDIR)$(libdir)/postrider
-	for n in 1 5 8; do for f in man/*.$$n; do rm -f $(DESTDIR)$(mandir)/man$$n/$${f##*/}; done; done
+	for p in $(notdir $(PROGS)); do rm -f "$(DESTDIR)$(sbindir)/$$p"; done
+	for p in $(foreach p,$(PLUGINS_ALL),$(firstword $(subst :, ,$(p)))); do rm -f "$(DESTDIR)$(libdir)/postrider/table_$$p.so"; done
+	[ ! -d "$(DESTDIR)$(libdir)/postrider" ] || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$(libdir)/postrider"
+	for n in 1 5 8; do for f in man/*.$$n; do rm -f "$(DESTDIR)$(mandir)/man$$n/$${f##*/}"; done; done
 
 clean:
 	rm -rf build build-san build-fuzz
