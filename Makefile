@@ -181,6 +181,7 @@ $(B)/t/bench/fill: t/bench/fill.c $(call modlibs,store)
 bench: deps-test all $(B)/t/bench/load $(B)/t/bench/fill $(B)/t/bench/table_bench
 	POSTRIDER_BUILD="$(abspath $(B))" t/bench/run
 	POSTRIDER_BUILD="$(abspath $(B))" t/bench/figures
+	POSTRIDER_BUILD="$(abspath $(B))" t/bench/tables
 
 # ---- for users -----------------------------------------------------------------------------------------
 deps:
