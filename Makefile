@@ -74,7 +74,10 @@ say	= $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')
 # ---- compile -------------------------------------------------------------------------------
 $(B)/flags: FORCE
 	@mkdir -p $(B)
-	@echo '$(CC) $(ALLCFLAGS) $(ALLLDFLAGS) $(libdir)' | cmp -s - $@ || echo '$(CC) $(ALLCFLAGS) $(ALLLDFLAGS) $(libdir)' > $@
+	@echo '$(CC) $(ALLCFLAGS) $(ALLLDFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALLCFLAGS) $(ALLLDFLAGS)' > $@
+$(B)/libdir: FORCE
+	@mkdir -p $(B)
+	@echo '$(libdir)' | cmp -s - $@ || echo '$(libdir)' > $@
 FORCE:
 
 $(B)/obj/%.o: %.c $(B)/flags
@@ -100,6 +103,7 @@ $(foreach c,$(COMMANDS),$(eval $(B)/bin/$(c): $(call objs,src/cmd/$(c).c $(wildc
 $(foreach l,$(LINKS),$(eval $(B)/bin/$(firstword $(subst :, ,$(l))): $(B)/bin/$(lastword $(subst :, ,$(l))) ; @ln -sf $$(notdir $$<) $$@))
 
 # A plug-in uses the program's own functions, those in plugin.list.
+$(B)/obj/src/table/plugin.o: $(B)/libdir
 $(B)/obj/src/table/plugin.o: ALLCFLAGS += -DPLUGIN_DIR='"$(libdir)/postrider"'
 define plugin_rule
 $(B)/obj/src/table/plugin/%$(1).pic.o $(B)/obj/src/table/plugin/$(1)%.pic.o: PLUGIN_CFLAGS = $(2)
