@@ -52,4 +52,16 @@ for my $line ('smtpd_discard_ehlo_keyword_address_maps = %s', 'smtpd_authorized_
 	is($t->line, undef, 'and the session ends');
 	$s->finish;
 }
+# Types that are not here are named at check, with what to do about them.
+{
+	my $s = server(main => "virtual_alias_maps = cdb:/etc/x, nis:mail.aliases, foo:bar\n", start => 0);
+	my ($rc, $out, $err) = $s->tool('postrider', 'check');
+	is($rc, 2, 'check refuses unknown types');
+	like("$out$err", qr/unsupported dictionary type: cdb: use hash: or lmdb: with the same source text/, 'cdb:');
+	like("$out$err", qr/unsupported dictionary type: nis: there is no NIS client/, 'nis:');
+	like("$out$err", qr/unsupported dictionary type: foo$/m, 'foo:');
+	($rc, $out, $err) = $s->tool('postmap', '-q', 'a', 'cdb:x');
+	is("$rc$err", "1postmap: fatal: unsupported dictionary type: cdb\n", 'commands keep to the known words');
+	$s->finish;
+}
 done_testing();

@@ -241,6 +241,22 @@ static void table_break(struct table *t, const char *why)
 	t->data = d;
 }
 
+/* For whoever reads the configuration, beside Postfix's words: what to do about a type that is not here. Commands keep
+ * to those words. */
+static const char *type_advice(const struct table *t)
+{
+	static const struct { const char *type, *advice; } known[] = {
+		{ "dbm:", "use hash: or lmdb: with the same source text" }, { "sdbm:", "use hash: or lmdb: with the same source text" },
+		{ "cdb:", "use hash: or lmdb: with the same source text" }, { "nis:", "there is no NIS client" },
+		{ "nisplus:", "there is no NIS+ client" }, { "netinfo:", "there is no NetInfo client" },
+	};
+
+	for (size_t i = 0; t->class == NULL && (t->flags & TABLE_BRIEF) == 0 && i < NELEM(known); i++)
+		if (strncmp(t->spec, known[i].type, strlen(known[i].type)) == 0)
+			return known[i].advice;
+	return NULL;
+}
+
 static void table_fill(struct table *t, const char *where, struct problems *problems)
 {
 	const char *colon = strchr(t->spec, ':');
@@ -265,8 +281,12 @@ static void table_fill(struct table *t, const char *where, struct problems *prob
 	else
 		t->data = table_data_load(t, problems, &files);
 	free(type);
-	if (t->data != NULL && t->data->why != NULL && problems != NULL)
-		problem_add(problems, PROBLEM_ERROR, NULL, 0, "%s", t->data->why);
+	if (t->data != NULL && t->data->why != NULL && problems != NULL) {
+		const char *advice = type_advice(t);
+
+		problem_add(problems, PROBLEM_ERROR, NULL, 0, "%s%s%s", t->data->why, advice != NULL ? ": " : "",
+		    advice != NULL ? advice : "");
+	}
 	t->watched.working = t->data != NULL && t->data->contents != NULL;
 	watched_init(&t->watched, &table_watched, t->set, &files);
 }
