@@ -50,6 +50,8 @@ enum path_result {
 };
 /* strict: strict_rfc821_envelopes. *rest_r: behind the path (parameters follow). allow_empty: MAIL FROM:<>. Whether the
  * domain can be resolved is resolve's question (RESOLVE_ERROR is the same 501). */
+/* The same for a path that is split off already: all of text is it, blanks and comments in it included. False: PATH_BAD. */
+bool	address_from_token(struct buf *out, const char *text, bool strict, bool allow_empty);
 enum path_result address_from_path(struct buf *out, const char *text, bool strict, bool allow_empty, const char **rest_r);
 /* Where the path (one token of a command) that starts here ends; NULL: something is not closed. */
 const char *address_path_end(const char *text);

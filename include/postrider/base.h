@@ -48,6 +48,7 @@ bool	 str_iprefix(const char *s, const char *prefix);
 char	*str_lower(char *s);				/* in place, returns s */
 char	*str_trim(char *s);				/* in place: both ends' white space; returns the start */
 char	*str_printable(char *s, char replacement);	/* in place: controls, DEL and bytes of invalid UTF-8 */
+char	*str_printable_ascii(char *s, char replacement);	/* and every byte that is not ASCII */
 bool	 str_is_ascii(const char *s);
 bool	 str_is_utf8(const char *s, size_t len);
 /* Decimal number of the whole string, within lo..hi; false leaves *n_r alone. */

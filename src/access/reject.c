@@ -129,7 +129,10 @@ static PRINTF(5, 0) void format_reply(
 		out->len = REPLY_MAX;
 		out->p[out->len] = '\0';
 	}
-	str_printable(out->p, ' ');
+	if (view_bool(f->view, smtputf8_enable))
+		str_printable(out->p, ' ');
+	else
+		str_printable_ascii(out->p, ' ');
 }
 
 static void finish_reply(struct buf *out, bool soft_bounce)

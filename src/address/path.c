@@ -5,6 +5,7 @@
  * the outermost angle brackets counts when the whole token is in them. A source route is dropped. More than one
  * address is an error; strict_rfc821_envelopes also wants the brackets, and nothing beside the address in them. */
 #include "address_room.h"
+#include <stdlib.h>
 
 enum { MAX_DEPTH = 64, MAX_PATH_TOKENS = 1024 };
 
@@ -63,26 +64,17 @@ static const struct tok *sort_out(const struct tok_list *l, unsigned *addrs_r, u
 	return addr;
 }
 
-enum path_result address_from_path(struct buf *out, const char *s, bool strict, bool allow_empty, const char **rest_r)
+bool address_from_token(struct buf *out, const char *s, bool strict, bool allow_empty)
 {
 	struct arena arena = { 0 };
 	struct tok_list list;
 	const struct tok *addr;
-	const char *end, *text, *colon;
+	const char *text, *colon;
 	unsigned naddr, others;
-	size_t start = out->len, n;
+	size_t start = out->len, n = strlen(s);
 	bool bad;
 
-	while (*s == ' ' || (*s >= '\t' && *s <= '\r'))
-		s++;
-	end = address_path_end(s);
-	*rest_r = end != NULL ? end : s + strlen(s);
-	if (end == NULL)
-		return PATH_UNCLOSED;
-	if (end == s)
-		return PATH_MISSING;
-	n = (size_t)(end - s);
-	text = s[0] == '<' && end[-1] == '>' ? arena_strndup(&arena, s + 1, n - 2) : arena_strndup(&arena, s, n);
+	text = n >= 2 && s[0] == '<' && s[n - 1] == '>' ? arena_strndup(&arena, s + 1, n - 2) : s;
 	if (*text == '@' && (colon = strchr(text, ':')) != NULL)
 		text = colon + 1;
 	tok_parse(&arena, text, MAX_PATH_TOKENS, &list);
@@ -94,5 +86,25 @@ enum path_result address_from_path(struct buf *out, const char *s, bool strict, 
 	if ((out->len == start && !allow_empty) || (strict && out->len > start && out->p[start] == '@'))
 		bad = true;
 	arena_release(&arena);
-	return bad ? PATH_BAD : PATH_OK;
+	return !bad;
+}
+
+enum path_result address_from_path(struct buf *out, const char *s, bool strict, bool allow_empty, const char **rest_r)
+{
+	const char *end;
+	char *token;
+	bool ok;
+
+	while (*s == ' ' || (*s >= '\t' && *s <= '\r'))
+		s++;
+	end = address_path_end(s);
+	*rest_r = end != NULL ? end : s + strlen(s);
+	if (end == NULL)
+		return PATH_UNCLOSED;
+	if (end == s)
+		return PATH_MISSING;
+	token = xstrndup(s, (size_t)(end - s));
+	ok = address_from_token(out, token, strict, allow_empty);
+	free(token);
+	return ok ? PATH_OK : PATH_BAD;
 }

@@ -109,6 +109,14 @@ char *str_printable(char *s, char replacement)
 	return s;
 }
 
+char *str_printable_ascii(char *s, char replacement)
+{
+	for (char *p = s; *p != '\0'; p++)
+		if ((unsigned char)*p < ' ' || (unsigned char)*p >= 0x7f)
+			*p = replacement;
+	return s;
+}
+
 bool str_is_ascii(const char *s)
 {
 	for (; *s != '\0'; s++)

@@ -33,6 +33,12 @@ bool xtext_text(struct buf *out, const char *value)
 	return true;
 }
 
+/* Without smtputf8_enable nothing but ASCII is printable. */
+char *printable(const struct session *s, char *text)
+{
+	return view_bool(s->view, smtputf8_enable) ? str_printable(text, '?') : str_printable_ascii(text, '?');
+}
+
 bool attr_split(struct session *s, struct command *c, struct token *t, const char **name_r, char **value_r)
 {
 	char *eq = strchr(t->text, '=');
@@ -49,7 +55,7 @@ bool attr_split(struct session *s, struct command *c, struct token *t, const cha
 	}
 	*name_r = t->text;
 	*value_r = arena_strdup(&c->arena, xtext_text(&b, eq) ? buf_str(&b) : eq);
-	str_printable(*value_r, '?');
+	printable(s, *value_r);
 	buf_release(&b);
 	return true;
 }

@@ -10,7 +10,7 @@ enum { STEP_SYNTAX, STEP_RULES };
 
 static enum cmd_result malformed(struct session *s, struct command *c)
 {
-	char *copy = str_printable(xstrdup(c->line), '?');
+	char *copy = printable(s, xstrdup(c->line));
 
 	log_warn(&s->log, "%s: malformed BDAT command syntax from %s: %.100s",
 	    s->trans != NULL && s->trans->queue_id != NULL ? s->trans->queue_id : "NOQUEUE", s->client, copy);

@@ -57,7 +57,7 @@ static enum cmd_result greeted(struct session *s, struct command *c, const char 
 	history_turn(s);
 	session_reset(s);
 	name = xstrdup(c->facts.helo);
-	neuter(str_printable(name, '?'));
+	neuter(printable(s, name));
 	free(s->helo);
 	s->helo = name;
 	return CMD_OK;

@@ -12,7 +12,7 @@ static bool all_digits(const char *p)
 	return *p != '\0' && strspn(p, "0123456789") == strlen(p);
 }
 
-static bool printable(const char *p)
+static bool all_printable(const char *p)
 {
 	for (; *p != '\0'; p++)
 		if (!isprint((unsigned char)*p))
@@ -55,7 +55,7 @@ static enum cmd_result param_envid(struct session *s, struct command *c, const c
 
 	if (s->discard & EHLO_DSN)
 		return dsn_off(s);
-	ok = c->envid == NULL && *value != '\0' && xtext_text(&text, value) && printable(buf_str(&text));
+	ok = c->envid == NULL && *value != '\0' && xtext_text(&text, value) && all_printable(buf_str(&text));
 	if (ok)
 		c->envid = arena_strdup(&c->arena, buf_str(&text));
 	buf_release(&text);

@@ -33,5 +33,10 @@ enum cmd_result cmd_starttls(struct session *s, struct command *c)
 
 enum cmd_result cmd_auth(struct session *s, struct command *c UNUSED)
 {
+	if (view_bool(s->view, smtpd_helo_required) && s->helo == NULL) {
+		note_error(s, ACCESS_ERR_POLICY);
+		reply(s, "503 5.5.1 Error: send HELO/EHLO first");
+		return CMD_BAD;
+	}
 	return protocol_error(s, "503 5.5.1 Error: authentication not enabled");
 }

@@ -11,7 +11,7 @@ static enum cmd_result dsn_off(struct session *s)
 }
 
 /* RFC 3461 4.1: NEVER alone, or a list of the others. 0: neither. */
-static unsigned notify_mask(const char *value)
+static unsigned notify_mask(struct session *s, const char *value)
 {
 	static const struct { const char *word; unsigned bit; } words[] = {
 		{ "NEVER", DSN_NEVER }, { "SUCCESS", DSN_SUCCESS }, { "FAILURE", DSN_FAILURE }, { "DELAY", DSN_DELAY },
@@ -26,6 +26,7 @@ static unsigned notify_mask(const char *value)
 		for (w = 0; w < NELEM(words) && !str_ieq(list.v[i], words[w].word); w++)
 			;
 		if (w == NELEM(words)) {
+			log_warn(&s->log, "unknown DSN NOTIFY command value \"%s\" in \"%s\"", list.v[i], value);
 			mask = 0;
 			break;
 		}
@@ -39,7 +40,7 @@ static enum cmd_result param_notify(struct session *s, struct command *c, const 
 {
 	if (s->discard & EHLO_DSN)
 		return dsn_off(s);
-	if (c->notify != 0 || (c->notify = notify_mask(value)) == 0)
+	if (c->notify != 0 || (c->notify = notify_mask(s, value)) == 0)
 		return protocol_error(s, "501 5.5.4 Error: Bad NOTIFY parameter syntax");
 	return CMD_OK;
 }

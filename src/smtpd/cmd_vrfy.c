@@ -22,6 +22,7 @@ static enum cmd_result syntax(struct session *s, struct command *c)
 		reply(s, "501 5.5.4 Syntax: VRFY address%s", utf8 ? " [SMTPUTF8]" : "");
 		return CMD_BAD;
 	}
+	c->argv[1].bad = false;		/* an open quote ends with the line */
 	if (c->argc > 2) {		/* all of it is the address */
 		struct buf b = { 0 };
 

@@ -315,15 +315,12 @@ bool command_run(struct session *s)
 }
 
 /* ---- addresses ------------------------------------------------------------------------------------------- */
-static enum addr_result addr_bad(struct session *s, const char *text, bool warn)
+static enum addr_result addr_bad(struct session *s, const char *text)
 {
-	char *copy;
+	char *copy = printable(s, xstrdup(text));
 
-	if (warn) {
-		copy = str_printable(xstrdup(text), '?');
-		log_warn(&s->log, "Illegal address syntax from %s in %s command: %s", s->client, s->where, copy);
-		free(copy);
-	}
+	log_warn(&s->log, "Illegal address syntax from %s in %s command: %s", s->client, s->where, copy);
+	free(copy);
 	return ADDR_BAD;
 }
 
@@ -331,14 +328,11 @@ static enum addr_result addr_parse(
     struct session *s, struct command *c, const struct token *t, bool allow_empty, bool strict)
 {
 	struct addr_op *op = &c->addr;
-	const char *rest;
-	enum path_result p;
 
 	if (t->bad)
 		return ADDR_BAD;
-	p = address_from_path(&op->addr, t->text, strict, allow_empty, &rest);
-	if (p != PATH_OK || rest[strspn(rest, " \t")] != '\0')
-		return addr_bad(s, t->text, p == PATH_BAD || p == PATH_OK);
+	if (!address_from_token(&op->addr, t->text, strict, allow_empty))
+		return addr_bad(s, t->text);
 	buf_adds(&op->addr, "");
 	if (view_bool(s->view, strict_smtputf8) && !s->smtputf8 && !str_is_ascii(buf_str(&op->addr)))
 		return ADDR_NEEDS_UTF8;
@@ -366,10 +360,10 @@ enum addr_result addr_poll(struct session *s, struct command *c, const struct to
 	if (resolve_poll(&op->resolve) == REWRITE_WAIT)
 		return ADDR_WAIT;
 	if (op->resolve.flags & RESOLVE_ERROR)
-		return addr_bad(s, t->text, true);
+		return addr_bad(s, t->text);
 	/* RFC 6531 3.3: non-ASCII domains only with SMTPUTF8. Local parts were never looked at that closely. */
 	domain = address_domain(buf_str(&op->resolve.recipient));
 	if (!s->smtputf8 && domain != NULL && !str_is_ascii(domain))
-		return addr_bad(s, t->text, true);
+		return addr_bad(s, t->text);
 	return ADDR_OK;
 }

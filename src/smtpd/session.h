@@ -297,6 +297,7 @@ bool	attr_address(const char *value, char *bare, size_t size);
 bool	attr_port(const char *value);
 enum cmd_result local_data_error(struct session *);	/* a table or list cannot answer what must be known */
 enum cmd_result cannot_tell(struct session *, const char *what);	/* its access list failed */
+char	*printable(const struct session *, char *s);	/* in place: what the log must not have becomes '?' */
 void	neuter(char *s);	/* what would spoil a header comment becomes '?' */
 void	set_str(char **p, const char *value);
 #endif
