@@ -46,13 +46,11 @@ static void out_header(struct cleanup *c, const char *text, size_t len, bool to_
 	put_header(c, text, len, to_body);
 }
 
-/* detect_8bit_encoding_header: what claims to be 8-bit is, whatever BODY= said. */
+/* detect_8bit_encoding_header: what claims to be 8-bit is, whatever BODY= said. The plain word is meant: with a
+ * comment, or blanks behind it, it does not count for Postfix either. */
 static void note_encoding(struct cleanup *c, const char *value)
 {
-	size_t n = strcspn(value, " \t\n");
-
-	if (value[n + strspn(value + n, " \t\n")] != '\0' || !view_bool(c->conf->view, detect_8bit_encoding_header) ||
-	    !((n == 4 && str_iprefix(value, "8bit")) || (n == 6 && str_iprefix(value, "binary"))))
+	if (!view_bool(c->conf->view, detect_8bit_encoding_header) || !(str_ieq(value, "8bit") || str_ieq(value, "binary")))
 		return;
 	c->msg->flags |= MSG_8BIT;
 	c->msg->flags &= ~(unsigned)MSG_7BIT;
