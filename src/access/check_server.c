@@ -79,8 +79,9 @@ static enum verdict find_servers(struct access_run *r, enum dns_type type, const
 			break;
 		w->cursor = strchr(w->cursor, '.') + 1;
 	}
+	/* as Postfix says it: all of the name once its parents have none, else the domain that could not be asked about */
 	log_warn(r->facts->log, "Unable to look up %s host for %s: %s", type_name(type),
-	    type == DNS_NS ? name : w->cursor, failure(d));
+	    d == DNS_NODATA || d == DNS_NXDOMAIN ? name : w->cursor, failure(d));
 	*over_r = true;
 	return V_DUNNO;
 }

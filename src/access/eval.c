@@ -72,7 +72,7 @@ void run_push(struct access_run *r, const struct list *list, struct list *owned)
 		r->frame = xreallocarray(r->frame, r->frame_cap, sizeof(*r->frame));
 	}
 	f = &r->frame[r->depth++];
-	*f = (struct frame){ .list = list, .owned = owned };
+	*f = (struct frame){ .list = list, .owned = owned, .outer_name = r->reply_name, .outer_class = r->reply_class };
 }
 
 static void frame_pop(struct access_run *r)
@@ -80,6 +80,8 @@ static void frame_pop(struct access_run *r)
 	struct frame *f = &r->frame[--r->depth];
 
 	list_free(&f->owned);
+	r->reply_name = f->outer_name;
+	r->reply_class = f->outer_class;
 	if (r->warn_level >= r->depth + 1)	/* a list that ends in warn_if_reject */
 		r->warn_level = 0;
 }

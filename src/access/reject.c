@@ -235,8 +235,8 @@ enum verdict run_defer_if_reject(struct access_run *r, int code, const char *dsn
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (r->warn_level == 0)
-		defer_keep(&r->defer_if_reject, ACCESS_ERR_POLICY, code, dsn, fmt, ap);
+	/* warn_if_reject does not spare it: it makes no refusal */
+	defer_keep(&r->defer_if_reject, ACCESS_ERR_POLICY, code, dsn, fmt, ap);
 	va_end(ap);
 	return V_DUNNO;
 }
@@ -259,7 +259,7 @@ enum verdict run_permit(struct access_run *r, const char *action, const char *cl
 	log = match_poll(&op) == MATCH_YES;	/* action names need no table; one that waits is not waited for */
 	match_end(&op);
 	if (log) {
-		char *text = xasprintf("action=%s for %s=%s%s%s", action, cls, name, from != NULL ? " from " : "",
+		char *text = xasprintf("action=%s for %s=%s %s%s", action, cls, name, from != NULL ? "from " : "",
 		    from != NULL ? from : "");
 
 		log_line(r->facts, r->recipient, "permit", text);

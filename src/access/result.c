@@ -248,6 +248,8 @@ static enum verdict on_list(struct result *x)
 		return V_OK;
 	}
 	run_push(r, l, l);
+	r->reply_name = x->name;
+	r->reply_class = x->cls;
 	return V_NESTED;
 }
 
