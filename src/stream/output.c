@@ -8,6 +8,7 @@
 
 #include "room.h"
 
+enum { FLUSHES_PER_PASS = 128 };
 static TAILQ_HEAD(, stream) dirty = TAILQ_HEAD_INITIALIZER(dirty);
 
 void stream_mark_dirty(struct stream *s)
@@ -249,11 +250,23 @@ void stream_out_push(struct stream *s)
 	}
 }
 
+/* For a pass to come, and its end. */
+static void more_run(struct task *t)
+{
+	(void)t;
+}
+
+/* At the end of a pass; of thousands of sessions that answer at once some are left for the next. */
 void stream_flush_all(void)
 {
+	static struct task more = { .run = more_run, .name = "stream flush" };
 	struct stream *s;
 
-	while ((s = TAILQ_FIRST(&dirty)) != NULL) {
+	for (int budget = FLUSHES_PER_PASS; (s = TAILQ_FIRST(&dirty)) != NULL;) {
+		if (budget-- == 0) {
+			task_wake(&more);
+			return;
+		}
 		stream_out_push(s);
 		if (s->unsure)
 			stream_look_for_error(s);
