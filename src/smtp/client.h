@@ -161,6 +161,7 @@ struct reply {
 	char		 dsn[12];	/* enhanced status; "5.0.0" where the server gave none; 5.5.0: not SMTP */
 	struct buf	 text;		/* printable; lines separated by '\n' */
 	bool		 garbage;	/* the line just pushed was no reply line */
+	bool		 overflow;	/* lines were left out of the text */
 };
 void	reply_begin(struct reply *);
 /* One line without its end; true when it was the last of the reply. max bounds the text that is kept. */

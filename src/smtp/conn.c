@@ -121,14 +121,16 @@ static void complain(const struct conn *c, const struct log_ctx *log, const char
 	buf_release(&shown);
 }
 
-static void too_long(const struct conn *c, const struct log_ctx *log, const struct slice *line)
+/* A line, or the text of all lines (multi), as Postfix words it. */
+static void too_long(const struct conn *c, const struct log_ctx *log, bool multi, const char *text, size_t len)
 {
 	char shown[31];
-	size_t n = MIN(line->len, sizeof(shown) - 1);
+	size_t n = MIN(len, sizeof(shown) - 1);
 
-	memcpy(shown, line->p, n);
+	memcpy(shown, text, n);
 	shown[n] = '\0';
-	log_warn(log, "%s: response longer than %d: %s...", c->relay, c->svc->p.reply_max, str_printable(shown, '?'));
+	log_warn(log, "%s: %s longer than %d%s %s...", c->relay, multi ? "multi-line response" : "response",
+	    c->svc->p.reply_max, multi ? "" : ":", str_printable(shown, '?'));
 }
 
 enum stream_result conn_reply(struct conn *c, const struct log_ctx *log, const char *id)
@@ -142,7 +144,7 @@ enum stream_result conn_reply(struct conn *c, const struct log_ctx *log, const c
 	}
 	for (;;) {
 		enum stream_result r = stream_line(c->stream, max, &line);
-		bool last, skipped = c->skipping;
+		bool last, skipped = c->skipping, full = c->reply.overflow;
 
 		if (r != STREAM_OK && r != STREAM_TOO_LONG)
 			return r;
@@ -150,8 +152,10 @@ enum stream_result conn_reply(struct conn *c, const struct log_ctx *log, const c
 		if (skipped)
 			continue;	/* the rest of a line that was too long */
 		if (r == STREAM_TOO_LONG)
-			too_long(c, log, &line);
+			too_long(c, log, false, line.p, line.len);
 		last = reply_push(&c->reply, line.p, line.len, max);
+		if (c->reply.overflow && !full)
+			too_long(c, log, true, buf_str(&c->reply.text), c->reply.text.len);
 		if (c->reply.garbage && (c->features & FEAT_PIPELINING))
 			complain(c, log, id, line.p, line.len);
 		if (last)

@@ -18,7 +18,7 @@ static void refused(struct attempt *a, bool soften)
 
 	reply_flatten(r);
 	str_copy(dsn, r->dsn, sizeof(dsn));
-	if (soften && dsn[0] == '5')
+	if (soften && r->code / 100 == 5)
 		dsn[0] = '4';
 	why_set(a, dsn, r, "host %s refused to talk to me: %s", a->conn->namaddr, buf_str(&r->text));
 	fail_all(a, true);

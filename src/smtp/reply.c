@@ -12,7 +12,7 @@ void reply_begin(struct reply *r)
 {
 	r->code = 0;
 	r->dsn[0] = '\0';
-	r->garbage = false;
+	r->garbage = r->overflow = false;
 	buf_reset(&r->text);
 }
 
@@ -56,22 +56,22 @@ static void dsn_take(struct reply *r, const char *line, size_t len)
 	}
 }
 
-/* Keeps the line's text, made printable, while there is room. */
+/* Keeps the line's text, made printable, while there is room. A NUL ends it, as it would for a reader of C strings. */
 static void text_add(struct reply *r, const char *line, size_t len, size_t max)
 {
+	const char *nul = memchr(line, '\0', len);
 	size_t start;
 
-	if (r->text.len >= max)
+	if (r->text.len >= max) {
+		r->overflow = true;
 		return;
+	}
 	if (r->text.len > 0)
 		buf_addc(&r->text, '\n');
 	start = r->text.len;
-	buf_add(&r->text, line, MIN(len, max));
-	if (memchr(r->text.p + start, '\0', r->text.len - start) != NULL)
-		for (size_t i = start; i < r->text.len; i++)
-			if (r->text.p[i] == '\0')
-				r->text.p[i] = '?';
-	str_printable(r->text.p + start, '?');
+	buf_add(&r->text, line, nul != NULL ? (size_t)(nul - line) : MIN(len, max));
+	if (r->text.len > start)
+		str_printable(r->text.p + start, '?');
 }
 
 bool reply_push(struct reply *r, const char *line, size_t len, size_t max)
