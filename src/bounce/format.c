@@ -32,7 +32,9 @@ void wrap_text(const char *text, size_t width, size_t indent, void (*put)(void *
 		buf_reset(&b);
 		for (size_t i = 0; i < in; i++)
 			buf_addc(&b, ' ');
-		buf_add(&b, p, (size_t)(cut - p));
+		for (q = cut; q > p && (q[-1] == ' ' || q[-1] == '\t'); q--)
+			;
+		buf_add(&b, p, (size_t)(q - p));
 		put(arg, buf_str(&b), b.len);
 		for (p = cut; *p == ' ' || *p == '\t'; p++)
 			;
