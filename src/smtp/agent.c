@@ -61,8 +61,9 @@ static size_t hop_after(const struct attempt *a, size_t i)
 
 bool attempt_final(const struct attempt *a)
 {
-	if (a->conn != NULL && a->by_dest)
-		return !a->conn->alternatives;
+	if (a->conn != NULL && a->by_dest)	/* it counts against the limits like any other */
+		return a->last_dest && (!a->conn->alternatives || a->svc->p.mx_address_limit == 1 ||
+		    a->svc->p.mx_session_limit == 1);
 	return a->state == ST_LEFTOVER || a->local || (a->last_dest && hop_after(a, a->ihop) >= a->route.nhop);
 }
 

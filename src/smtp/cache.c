@@ -90,6 +90,15 @@ static void expire(struct conn *c)
 	stream_deadline(c->stream, c->svc->p.quit_ms);
 }
 
+/* How long it may wait: beyond the age at which it is not used again there is nothing to wait for. */
+static void idle_begin(struct conn *c)
+{
+	int64_t left = c->svc->p.reuse_ms - (now_ms() - c->born_ms);
+
+	smtp_counts.cached++;
+	stream_deadline(c->stream, MAX(MIN(c->svc->p.cache_ms, left), 1));
+}
+
 /* The parked connection's own life: an answer, the server's end, or the time limit. */
 static void parked_run(struct task *task)
 {
@@ -114,8 +123,7 @@ static void parked_run(struct task *task)
 	}
 	c->open_mail = false;		/* RSET was answered: fit for use */
 	c->state = CONN_IDLE;
-	smtp_counts.cached++;
-	stream_deadline(c->stream, c->svc->p.cache_ms);
+	idle_begin(c);
 }
 
 static void park(struct conn *c, enum conn_state state)
@@ -163,8 +171,7 @@ void cache_park(struct conn **cp, const char *dest)
 		conn_puts(c, "RSET");
 		stream_deadline(c->stream, c->svc->p.rset_ms);
 	} else {
-		smtp_counts.cached++;
-		stream_deadline(c->stream, c->svc->p.cache_ms);
+		idle_begin(c);
 	}
 }
 

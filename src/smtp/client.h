@@ -190,7 +190,7 @@ struct conn {
 	char		*relay;			/* the same with ":25"; unix: without */
 	unsigned	 features;		/* FEAT_* */
 	int64_t		 size_limit;		/* announced; 0: none */
-	bool		 alternatives;		/* the destination has further addresses: failures are not final */
+	bool		 alternatives;		/* its next hop has further addresses */
 	bool		 no_reuse;
 	bool		 dead;			/* lost or timed out: nothing more is said on it */
 	bool		 open_mail;		/* MAIL was accepted and neither dot nor RSET has ended it */

@@ -164,7 +164,5 @@ enum stream_result conn_reply(struct conn *c, const struct log_ctx *log, const c
 	c->in_reply = c->armed = false;
 	if (c->svc->p.notify)
 		transcript_lines(&c->history, "In:  ", buf_str(&c->reply.text));
-	if (c->reply.code == 421)
-		c->no_reuse = true;	/* RFC 5321 §3.8: the server is closing the channel */
 	return STREAM_OK;
 }

@@ -129,7 +129,7 @@ bool connect_step(struct attempt *a)
 	c = conn_new(a->svc, a->opening.stream, a->opening.host, a->opening.addr, a->local ? 0 : a->at.port);
 	a->opening.stream = NULL;
 	c->sa = a->opening.sa;
-	c->alternatives = a->route.nhop > 1 || a->dest.n > 1;
+	c->alternatives = a->route.nhop > 1;
 	smtp_counts.connections++;
 	session_begin(a, c, false);
 	attempt_enter(a, ST_BANNER);
