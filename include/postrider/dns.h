@@ -66,6 +66,8 @@ struct host_op {			/* embedded; zeroed = idle */
 	bool		 secure;	/* both answers were */
 	const char	*why;		/* on failure, as dns_answer.why */
 	char		*canonical;	/* on DNS_OK */
+	/* On DNS_OK from the name servers: the answers that the addresses were taken from, in that order. */
+	struct dns_op	 a, aaaa;
 	/* private: */
 	enum dns_result	 result;
 	struct task	*task;
@@ -73,7 +75,6 @@ struct host_op {			/* embedded; zeroed = idle */
 	char		*name;
 	size_t		 search_pos;
 	bool		 exists;	/* a candidate without addresses was met: "no data" in the end, not "no such name" */
-	struct dns_op	 a, aaaa;
 	bool		 active;
 };
 void	host_start(struct host_op *, struct task *, const char *name, int flags);	/* IP literals answer at once */

@@ -78,6 +78,7 @@ void session_begin(struct attempt *a, struct conn *c, bool cached)
 {
 	a->conn = c;
 	c->log = a->d->log;
+	c->owner = a->d->task;
 	a->from_cache = cached;
 	todo_build(a);
 }
@@ -135,7 +136,7 @@ void session_end(struct attempt *a)
 
 void client_lost(struct attempt *a, enum stream_result r)
 {
-	if (!a->from_cache || r == STREAM_TIMEOUT) {
+	if (!a->from_cache || r == STREAM_TIMEOUT || a->conn->filter_failed) {
 		fail_io(a, r);
 		session_end(a);
 		return;

@@ -135,6 +135,7 @@ static void park(struct conn *c, enum conn_state state)
 	c->state = state;
 	TAILQ_INSERT_TAIL(&c->svc->parked, c, link);
 	task_init(&c->task, "smtp-cache", parked_run);
+	c->owner = &c->task;
 	stream_set_task(c->stream, &c->task);
 }
 

@@ -71,6 +71,8 @@ struct smtp_params {		/* strings are borrowed from the configuration */
 	bool		 bind_enforce;
 	bool		 always_ehlo, never_ehlo, skip_5xx_greeting, skip_quit_response, xforward, quote_envelope;
 	bool		 mime_downgrade, soft_bounce, assume_final, per_request_deadline;
+	bool		 verify_at_data;	/* ..._address_verify_target: probes ask up to DATA */
+	bool		 cname_overrides;	/* ..._cname_overrides_servername */
 	int		 min_data_rate, line_limit, reply_max, header_limit, nesting_limit, boundary_limit;
 	bool		 notify;		/* notify_classes: transcripts of sessions with protocol errors */
 	bool		 cache_on_demand;
@@ -87,6 +89,8 @@ struct smtp_service {		/* what compile() makes of one line of master.cf */
 	struct match_list *cache_dest;		/* smtp_connection_cache_destinations */
 	struct maps	*discard_maps, *pix_maps;
 	struct generic	 generic;		/* smtp_generic_maps */
+	struct table	*reply_filter;		/* NULL: none */
+	struct maps	*dns_filter;		/* ..._dns_reply_filter; NULL: none */
 	struct sockaddr_storage bind4, bind6;	/* source addresses; ss_family 0: the kernel chooses */
 	struct hash	 ports;			/* service name -> port, from /etc/services */
 	/* the connection cache: on the loop only */
@@ -120,6 +124,26 @@ char	*dest_parse(struct dest *, const char *text, const char *def_port, const st
 void	dest_release(struct dest *);
 void	ports_load(struct hash *ports, const char *path, const char *known);	/* /etc/services, known_tcp_ports; blocking */
 
+/* ---- filtered answers (rrfilter.c) ------------------------------------------------------------------------------ */
+enum rr_result { RR_WAIT = 0, RR_SOME, RR_NONE, RR_BAD /* the table failed, or makes no sense */ };
+struct rr_filter {		/* an operation, embedded; zeroed = idle */
+	bool		*drop;		/* on RR_SOME: by the record's place in the answer; ours until rr_filter_end() */
+	/* private: */
+	enum rr_result	 result;
+	struct task	*task;		/* NULL: idle */
+	const struct log_ctx *log;
+	const struct maps *maps;
+	const struct dns_answer *answer;	/* borrowed */
+	const struct dns_rr *rr;	/* being looked up */
+	size_t		 i, left;
+	struct maps_op	 op;
+	struct buf	 text;
+};
+void	rr_filter_start(struct rr_filter *, struct task *, const struct log_ctx *, const struct maps *,
+	    const struct dns_answer *);
+enum rr_result rr_filter_poll(struct rr_filter *);
+void	rr_filter_end(struct rr_filter *);
+
 /* ---- addresses of a destination (route.c) ----------------------------------------------------------------------- */
 struct hop {			/* one address to try */
 	struct sockaddr_storage sa;	/* with port */
@@ -147,6 +171,7 @@ struct route {			/* an operation, embedded; zeroed = idle */
 	unsigned	 port;
 	bool		 hosts_phase, from_mx, native;
 	struct dns_op	 mx;
+	struct rr_filter mx_filter;
 	struct mx_host	*host;		/* being looked up */
 	size_t		 nhost;
 };
@@ -202,6 +227,10 @@ struct conn {
 	bool		 armed;			/* the deadline for this reply is set */
 	bool		 upset;			/* an answer was no proper one: postmaster may want to know */
 	struct transcript history;		/* since it was made or taken from the cache */
+	struct table_op	 filter;		/* smtp_reply_filter, at a line */
+	bool		 filtering, line_cut, filter_failed;
+	struct buf	 line;			/* that line, then what takes its place */
+	struct task	*owner;			/* who waits for replies: a delivery, or `task` */
 	/* parked: */
 	struct task	 task;
 	struct slot	*dest_slot, *addr_slot;

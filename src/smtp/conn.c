@@ -58,6 +58,8 @@ void conn_free(struct conn **cp)
 	free(c->relay);
 	buf_release(&c->reply.text);
 	transcript_release(&c->history);
+	table_end(&c->filter);
+	buf_release(&c->line);
 	free(c);
 }
 
@@ -133,6 +135,65 @@ static void too_long(const struct conn *c, const struct log_ctx *log, bool multi
 	    c->svc->p.reply_max, multi ? "" : ":", str_printable(shown, '?'));
 }
 
+/* smtp_reply_filter: a line may be taken for another. On STREAM_OK *line is what to go by. */
+static enum stream_result filter_line(struct conn *c, const struct log_ctx *log, const char *id, struct slice *line)
+{
+	enum table_result r;
+	char *shown;
+
+	if (!c->filtering) {
+		const char *nul = memchr(line->p, '\0', line->len);
+		size_t len = nul != NULL ? (size_t)(nul - line->p) : line->len;
+
+		if (len > 0 && line->p[len - 1] == '\r')
+			len--;
+		buf_reset(&c->line);
+		buf_add(&c->line, line->p, len);
+		table_start(&c->filter, c->owner, c->svc->reply_filter, buf_str(&c->line));
+		c->filtering = true;
+	}
+	r = table_poll(&c->filter);
+	if (r == TABLE_WAIT)
+		return STREAM_WAIT;
+	c->filtering = false;
+	shown = xstrdup(buf_str(&c->line));
+	str_printable(shown, '?');
+	if (r == TABLE_FOUND) {
+		log_info(log, "%s: replacing server reply \"%s\" with \"%s\"", c->relay, shown, c->filter.value);
+		buf_reset(&c->line);
+		buf_adds(&c->line, c->filter.value);
+	} else if (r == TABLE_ERROR) {
+		if (c->filter.why != NULL)
+			log_warn(log, "%s", c->filter.why);
+		log_warn(log, "%s: table %s lookup error for %s", id, table_spec(c->svc->reply_filter), shown);
+		c->filter_failed = true;
+	}
+	free(shown);
+	table_end(&c->filter);
+	line->p = buf_str(&c->line);
+	line->len = c->line.len;
+	return r == TABLE_ERROR ? STREAM_ERROR : STREAM_OK;
+}
+
+/* The next line, filtered. */
+static enum stream_result reply_line(struct conn *c, const struct log_ctx *log, const char *id, struct slice *line)
+{
+	enum stream_result r = STREAM_OK, f;
+
+	if (!c->filtering)
+		r = stream_line(c->stream, (size_t)c->svc->p.reply_max, line);
+	if ((r != STREAM_OK && r != STREAM_TOO_LONG) || c->svc->reply_filter == NULL || c->skipping)
+		return r;
+	if (r == STREAM_TOO_LONG)
+		c->line_cut = true;	/* its rest is to be skipped, however long the look-up takes */
+	f = filter_line(c, log, id, line);
+	if (f == STREAM_OK && c->line_cut)
+		f = STREAM_TOO_LONG;
+	if (f != STREAM_WAIT)
+		c->line_cut = false;
+	return f;
+}
+
 enum stream_result conn_reply(struct conn *c, const struct log_ctx *log, const char *id)
 {
 	size_t max = (size_t)c->svc->p.reply_max;
@@ -143,7 +204,7 @@ enum stream_result conn_reply(struct conn *c, const struct log_ctx *log, const c
 		c->in_reply = true;
 	}
 	for (;;) {
-		enum stream_result r = stream_line(c->stream, max, &line);
+		enum stream_result r = reply_line(c, log, id, &line);
 		bool last, skipped = c->skipping, full = c->reply.overflow;
 
 		if (r != STREAM_OK && r != STREAM_TOO_LONG)

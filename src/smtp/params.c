@@ -100,6 +100,8 @@ void params_load(struct smtp_params *p, const struct view *v, bool lmtp)
 	p->soft_bounce = view_bool(v, soft_bounce);
 	p->notify = (notify_classes_mask(view_str(v, notify_classes)) & ACCESS_ERR_PROTOCOL) != 0;
 	p->double_bounce = view_str(v, double_bounce_sender);
+	p->verify_at_data = str_ieq(TWIN(view_str, address_verify_target), "data");
+	p->cname_overrides = TWIN(view_bool, cname_overrides_servername);
 	p->assume_final = lmtp && view_bool(v, lmtp_assume_final);
 	p->line_limit = TWIN(view_int, line_length_limit);
 	p->reply_max = view_int(v, line_length_limit);

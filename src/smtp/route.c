@@ -21,6 +21,7 @@ struct mx_host {
 	bool		 native;	/* the second way of looking up is under way */
 	bool		 over;
 	struct host_op	 op;
+	struct rr_filter filter[2];	/* of its A and AAAA records */
 };
 
 /* ---- results ---------------------------------------------------------------------------------------------------- */
@@ -250,14 +251,77 @@ static const char *native_words(enum dns_result res)
 	}
 }
 
+/* smtp_dns_reply_filter over what was found; true when that is done. The native way is not filtered. */
+static bool host_filter(struct route *r, struct mx_host *h)
+{
+	const struct dns_op *from[2] = { &h->op.a, &h->op.aaaa };
+	bool done = true;
+
+	for (int i = 0; i < 2; i++) {
+		struct rr_filter *f = &h->filter[i];
+
+		if (from[i]->answer == NULL || from[i]->answer->rr == NULL)
+			continue;
+		if (f->task == NULL)
+			rr_filter_start(f, r->task, r->log, r->svc->dns_filter, from[i]->answer);
+		done &= rr_filter_poll(f) != RR_WAIT;
+	}
+	return done;
+}
+
+/* The address whose record was number i of those found. */
+static bool is_dropped(const struct mx_host *h, size_t i)
+{
+	const struct dns_op *from[2] = { &h->op.a, &h->op.aaaa };
+
+	for (int k = 0; k < 2; k++) {
+		size_t n = 0;
+
+		for (const struct dns_rr *rr = from[k]->answer != NULL ? from[k]->answer->rr : NULL; rr != NULL; rr = rr->next)
+			n++;
+		if (i < n)
+			return h->filter[k].task != NULL && (h->filter[k].result != RR_SOME || h->filter[k].drop[i]);
+		i -= n;
+	}
+	return false;
+}
+
+/* Nothing is left of an answer, or the table is at fault: both may be other tomorrow. */
+static void filtered_out(struct route *r, const char *name, const char *type, enum rr_result res)
+{
+	fail(r, res == RR_BAD ? "4.4.3" : "4.7.0", "");
+	buf_addf(&r->why, "Error looking up name=%s type=%s: %s", name, type,
+	    res == RR_BAD ? "Invalid DNS reply filter syntax" : "DNS reply filter drops all results");
+}
+
+static void add_found(struct route *r, struct mx_host *h)
+{
+	bool any = false;
+
+	if (r->svc->p.cname_overrides && h->op.canonical != NULL) {
+		free(h->name);
+		h->name = xstrdup(h->op.canonical);
+	}
+	for (size_t i = 0; i < h->op.n; i++) {
+		if (is_dropped(h, i))
+			continue;
+		add_hop(r, &h->op.addr[i], h->name, h->pref);
+		any = true;
+	}
+	for (int k = 1; k >= 0 && !any; k--)
+		if (h->filter[k].task != NULL) {
+			filtered_out(r, h->name, k == 0 ? "A" : "AAAA", h->filter[k].result);
+			return;
+		}
+}
+
 /* What became of one host. True when it is settled, false when another way is now being tried. */
 static bool host_done(struct route *r, struct mx_host *h, enum dns_result res)
 {
 	bool was_soft = soft(r);
 
 	if (res == DNS_OK) {
-		for (size_t i = 0; i < h->op.n; i++)
-			add_hop(r, &h->op.addr[i], h->name, h->pref);
+		add_found(r, h);
 	} else if (h->native) {
 		fail(r, was_soft || res == DNS_FAILED ? "4.4.4" : res == DNS_NODATA ? "5.3.0" : "5.4.4", "");
 		buf_addf(&r->why, "unable to look up host %s: %s", h->name, native_words(res));
@@ -271,6 +335,8 @@ static bool host_done(struct route *r, struct mx_host *h, enum dns_result res)
 			return false;
 		}
 	}
+	rr_filter_end(&h->filter[0]);
+	rr_filter_end(&h->filter[1]);
 	host_end(&h->op);
 	h->over = true;
 	return true;
@@ -287,6 +353,8 @@ static enum route_result hosts_poll(struct route *r)
 
 			if (res == DNS_WAIT)
 				return ROUTE_WAIT;
+			if (res == DNS_OK && !h->native && r->svc->dns_filter != NULL && !host_filter(r, h))
+				return ROUTE_WAIT;
 			host_done(r, h, res);
 		}
 	}
@@ -296,15 +364,15 @@ static enum route_result hosts_poll(struct route *r)
 /* ---- MX --------------------------------------------------------------------------------------------------------- */
 static void mx_use(struct route *r, const struct dns_answer *answer)
 {
-	size_t n = 0;
+	size_t n = 0, k = 0;
 
 	r->from_mx = true;
 	for (const struct dns_rr *rr = answer->rr; rr != NULL; rr = rr->next)
 		n++;
 	n = MIN(n, ROUTE_HOSTS_MAX);
 	r->host = xcalloc(MAX(n, 1), sizeof(*r->host));
-	for (const struct dns_rr *rr = answer->rr; rr != NULL && r->nhost < n; rr = rr->next)
-		if (rr->type == DNS_MX)
+	for (const struct dns_rr *rr = answer->rr; rr != NULL && r->nhost < n; rr = rr->next, k++)
+		if (rr->type == DNS_MX && (r->mx_filter.drop == NULL || !r->mx_filter.drop[k]))
 			hosts_add(r, rr->name, rr->pref);
 	/* Best first: an attempt with a limit looks at these, and the texts of failures follow this order. */
 	for (size_t i = 1; i < r->nhost; i++) {
@@ -318,18 +386,40 @@ static void mx_use(struct route *r, const struct dns_answer *answer)
 	hosts_start(r);
 }
 
+/* The MX records through smtp_dns_reply_filter; ROUTE_OK: go on with what is left. */
+static enum route_result mx_filtered(struct route *r)
+{
+	enum rr_result res;
+
+	if (r->svc->dns_filter == NULL)
+		return ROUTE_OK;
+	if (r->mx_filter.task == NULL)
+		rr_filter_start(&r->mx_filter, r->task, r->log, r->svc->dns_filter, r->mx.answer);
+	if ((res = rr_filter_poll(&r->mx_filter)) == RR_WAIT)
+		return ROUTE_WAIT;
+	if (res == RR_SOME)
+		return ROUTE_OK;
+	filtered_out(r, r->ascii, "MX", res);
+	return ROUTE_FAILED;
+}
+
 static enum route_result mx_poll(struct route *r)
 {
 	enum dns_result res = dns_poll(&r->mx);
 	const struct dns_answer *a = r->mx.answer;
+	enum route_result filtered;
 	const struct dns_rr *rr;
 
-	if (res != DNS_WAIT)
+	if (res != DNS_WAIT && r->mx_filter.task == NULL)
 		dns_log_warnings(a, r->log);
 	switch (res) {
 	case DNS_WAIT:
 		return ROUTE_WAIT;
 	case DNS_OK:
+		if ((filtered = mx_filtered(r)) == ROUTE_WAIT)
+			return ROUTE_WAIT;
+		if (filtered == ROUTE_FAILED)
+			break;
 		rr = a->rr;
 		if (rr != NULL && rr->next == NULL && rr->type == DNS_MX && *rr->name == '\0') {
 			fail(r, "5.1.0", "");	/* RFC 7505 §3: "." as the only record */
@@ -350,6 +440,7 @@ static enum route_result mx_poll(struct route *r)
 			hosts_single(r);
 		break;
 	}
+	rr_filter_end(&r->mx_filter);
 	dns_end(&r->mx);
 	return r->hosts_phase ? hosts_poll(r) : ROUTE_FAILED;
 }
@@ -387,8 +478,11 @@ enum route_result route_poll(struct route *r)
 
 void route_end(struct route *r)
 {
+	rr_filter_end(&r->mx_filter);
 	dns_end(&r->mx);
 	for (size_t i = 0; i < r->nhost; i++) {
+		rr_filter_end(&r->host[i].filter[0]);
+		rr_filter_end(&r->host[i].filter[1]);
 		host_end(&r->host[i].op);
 		free(r->host[i].name);
 	}

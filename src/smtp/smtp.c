@@ -10,6 +10,14 @@ static struct maps *maps_of(const struct service *s, const char *name, const cha
 	return *text != '\0' ? maps_new(generation_tables(s->generation), name, text, TABLE_FOLD, problems) : NULL;
 }
 
+static struct table *reply_filter_of(const struct service *s, bool lmtp, struct problems *problems)
+{
+	const char *spec = lmtp ? view_str(s->view, lmtp_reply_filter) : view_str(s->view, smtp_reply_filter);
+
+	return *spec != '\0' ? table_open(generation_tables(s->generation), spec, 0,
+	    lmtp ? "lmtp_reply_filter" : "smtp_reply_filter", problems) : NULL;
+}
+
 static struct smtp_service *compile(struct service *s, struct problems *problems, bool lmtp)
 {
 	struct smtp_service *svc = xcalloc(1, sizeof(*svc));
@@ -32,6 +40,9 @@ static struct smtp_service *compile(struct service *s, struct problems *problems
 		svc->cache_dest = match_list_new(generation_tables(s->generation), MATCH_STRING,
 		    lmtp ? "lmtp_connection_cache_destinations" : "smtp_connection_cache_destinations", kept, false,
 		    problems);
+	svc->reply_filter = reply_filter_of(s, lmtp, problems);
+	svc->dns_filter = maps_of(s, lmtp ? "lmtp_dns_reply_filter" : "smtp_dns_reply_filter",
+	    lmtp ? view_str(v, lmtp_dns_reply_filter) : view_str(v, smtp_dns_reply_filter), problems);
 	if (lmtp) {
 		svc->discard_maps = maps_of(s, "lmtp_discard_lhlo_keyword_address_maps",
 		    view_str(v, lmtp_discard_lhlo_keyword_address_maps), problems);

@@ -113,11 +113,13 @@ void fail_all(struct attempt *a, bool site)
 
 void fail_io(struct attempt *a, enum stream_result r)
 {
-	if (r == STREAM_TIMEOUT)
+	if (a->conn->filter_failed)
+		why_set(a, "4.3.0", NULL, "local data error while talking to %s", a->conn->namaddr);
+	else if (r == STREAM_TIMEOUT)
 		why_set(a, "4.4.2", NULL, "conversation with %s timed out while %s", a->conn->namaddr, a->where);
 	else
 		why_set(a, "4.4.2", NULL, "lost connection with %s while %s", a->conn->namaddr, a->where);
-	a->conn->dead = true;
+	a->conn->dead = !a->conn->filter_failed;	/* which is our own trouble: it may have its QUIT */
 	fail_all(a, true);
 }
 

@@ -45,7 +45,7 @@ static int64_t verb_ms(const struct attempt *a)
 
 static bool probing(const struct attempt *a)
 {
-	return (a->d->msg->flags & MSG_TRACE_VERIFY) != 0;	/* sendmail -bv: recipients only */
+	return (a->d->msg->flags & MSG_TRACE_VERIFY) != 0;	/* sendmail -bv: up to RCPT, or DATA */
 }
 
 static bool pipelining(const struct attempt *a)
@@ -147,7 +147,7 @@ static void send_one(struct attempt *a)
 	if (a->snd == V_DATA)
 		a->sent_all = true;
 	a->snd = verb_next(a, a->snd, a->snd_rcpt);
-	if (a->snd == V_DATA && probing(a))
+	if (a->snd == V_DATA && probing(a) && !a->svc->p.verify_at_data)
 		a->sent_all = true;
 }
 
@@ -180,7 +180,7 @@ static void rcpt_answered(struct attempt *a)
 	}
 	a->mark[t] = MARK_ACCEPTED;
 	a->naccepted++;
-	if (probing(a)) {
+	if (probing(a) && !a->svc->p.verify_at_data) {
 		reply_flatten(r);
 		done_rcpt(a, t, r);
 	}
@@ -203,7 +203,15 @@ static void data_answered(struct attempt *a)
 {
 	struct conn *c = a->conn;
 
-	if (c->reply.code / 100 != 3) {
+	if (c->reply.code / 100 == 3 && probing(a)) {
+		reply_flatten(&c->reply);
+		str_copy(c->reply.dsn, "2.0.0", sizeof(c->reply.dsn));
+		for (unsigned t = 0; t < a->ntodo; t++)
+			if (a->mark[t] == MARK_ACCEPTED)
+				done_rcpt(a, t, &c->reply);
+		c->dead = true;		/* no way out of DATA but with a message */
+		session_end(a);
+	} else if (c->reply.code / 100 != 3) {
 		if (a->naccepted > 0) {
 			said(a, V_DATA);
 			fail_all(a, false);
