@@ -10,6 +10,7 @@
 #include <postrider/log.h>
 #include <sys/socket.h>
 
+struct maps;
 struct task;
 struct tables;
 struct service;
@@ -37,6 +38,7 @@ struct service {			/* read-only for all but src/service */
 	const struct view *view, *view_stress;
 	char		*log_name;	/* "postfix/smtpd": syslog_name/process name, as Postfix builds it */
 	void		*state;		/* compile()'s */
+	struct maps	*status_filter;	/* a delivery agent's ..._delivery_status_filter; NULL: none */
 	unsigned	 limit;		/* concurrent sessions or deliveries; 0: none (DESIGN §5) */
 	unsigned	 active;	/* sessions or deliveries now */
 	unsigned	 refs;

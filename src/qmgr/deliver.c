@@ -30,6 +30,7 @@ static void deliver_free(struct deliver *dv)
 	struct site *s = dv->site;
 	struct transport *t = s->transport;
 
+	filter_end(dv);
 	task_unlink(&dv->task);
 	LIST_REMOVE(dv, link);
 	dv->active->busy--;
@@ -61,7 +62,7 @@ static void deliver_done(struct deliver *dv)
 
 	for (unsigned i = 0; i < dv->d.nrcpt && dv->open > 0; i++)
 		if (dv->rcpt[i].out == OUT_NONE)
-			delivery_deferred(&dv->d, i, &lost);
+			outcome_report(&dv->d, i, OUT_DEFERRED, &lost);
 	agent_of(dv)->end(&dv->d);
 	site_feedback(dv->site, &dv->d);
 	deliver_free(dv);
@@ -93,7 +94,9 @@ static void deliver_run(struct task *task)
 	struct deliver *dv = CONTAINER_OF(task, struct deliver, task);
 
 	dv->d.prefer_reuse |= prefer_reuse(dv->site, dv->site->npeers > 0);
-	if (agent_of(dv)->poll(&dv->d) == AGENT_DONE)
+	if (!dv->agent_done)
+		dv->agent_done = agent_of(dv)->poll(&dv->d) == AGENT_DONE;
+	if (filter_run(dv) && dv->agent_done)
 		deliver_done(dv);
 }
 

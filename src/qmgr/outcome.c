@@ -125,7 +125,7 @@ static void probed(struct deliver *dv, unsigned i, enum outcome out, const struc
 	closed(dv->active, dv->batch);
 }
 
-void delivery_sent(struct delivery *d, unsigned i, const struct status *st)
+static void sent(struct delivery *d, unsigned i, const struct status *st)
 {
 	struct deliver *dv = CONTAINER_OF(d, struct deliver, d);
 	struct active *a = dv->active;
@@ -165,7 +165,7 @@ static void deferred(struct active *a, struct batch *b, struct rcpt *r, const st
 	closed(a, b);
 }
 
-void delivery_deferred(struct delivery *d, unsigned i, const struct status *st)
+static void put_off(struct delivery *d, unsigned i, const struct status *st)
 {
 	struct deliver *dv = CONTAINER_OF(d, struct deliver, d);
 
@@ -175,7 +175,7 @@ void delivery_deferred(struct delivery *d, unsigned i, const struct status *st)
 		deferred(dv->active, dv->batch, outcome(d, i, OUT_DEFERRED, st, "deferred"), dv->site, st, st->dsn);
 }
 
-void delivery_bounced(struct delivery *d, unsigned i, const struct status *st)
+static void bounced(struct delivery *d, unsigned i, const struct status *st)
 {
 	struct deliver *dv = CONTAINER_OF(d, struct deliver, d);
 	struct active *a = dv->active;
@@ -207,6 +207,34 @@ void delivery_bounced(struct delivery *d, unsigned i, const struct status *st)
 	else
 		rcpt_vec_add(&a->failed_v, r);
 	closed(a, dv->batch);
+}
+
+void outcome_report(struct delivery *d, unsigned i, enum outcome out, const struct status *st)
+{
+	if (out == OUT_SENT)
+		sent(d, i, st);
+	else if (out == OUT_DEFERRED)
+		put_off(d, i, st);
+	else
+		bounced(d, i, st);
+}
+
+void delivery_sent(struct delivery *d, unsigned i, const struct status *st)
+{
+	if (!filter_outcome(d, i, OUT_SENT, st))
+		sent(d, i, st);
+}
+
+void delivery_deferred(struct delivery *d, unsigned i, const struct status *st)
+{
+	if (!filter_outcome(d, i, OUT_DEFERRED, st))
+		put_off(d, i, st);
+}
+
+void delivery_bounced(struct delivery *d, unsigned i, const struct status *st)
+{
+	if (!filter_outcome(d, i, OUT_BOUNCED, st))
+		bounced(d, i, st);
 }
 
 void delivery_site_failed(struct delivery *d, const struct status *st, bool hard)

@@ -186,6 +186,8 @@ struct deliver {
 	bool		 retry;
 	char		*sender;		/* with VERP */
 	unsigned	 open;			/* recipients without an outcome */
+	bool		 agent_done;
+	LIST_HEAD(, pending) pending;		/* outcomes that wait for a table (filter.c) */
 	LIST_ENTRY(deliver) link;		/* of the message */
 	struct delivery_rcpt rcpt[];
 };
@@ -282,6 +284,12 @@ bool	suspended_run(void);			/* true: there is more */
 const struct agent_class *agent_find(const char *command);
 void	deliver_begin(struct peer *, unsigned nrcpt);
 void	deliver_cancel(struct deliver *);	/* ends the agent; recipients stay as they were */
+void	outcome_report(struct delivery *, unsigned i, enum outcome, const struct status *);	/* as delivery_...(), unfiltered */
+/* filter.c: ..._delivery_status_filter. True: the outcome is reported, or will be by filter_run(), which the delivery's
+ * task calls; that is true when nothing is pending. */
+bool	filter_outcome(struct delivery *, unsigned i, enum outcome, const struct status *);
+bool	filter_run(struct deliver *);
+void	filter_end(struct deliver *);	/* gives up: these recipients have no outcome */
 void	outcome_deferred(struct active *, struct batch *, struct target *, const char *dsn, const char *reason,
 	    unsigned number);
 void	outcome_discarded(struct active *, struct batch *, struct target *, const char *text);

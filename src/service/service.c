@@ -90,6 +90,27 @@ static void service_fill(struct service *s, struct generation *g, size_t i)
 	s->limit = make_limit(s);
 }
 
+static struct maps *status_filter(const struct service *s, struct problems *problems)
+{
+	static const char *const agents[] = { "smtp", "lmtp", "local", "pipe", "virtual" };
+	const struct view *v = s->view;
+	const char *const text[] = {
+		view_str(v, smtp_delivery_status_filter), view_str(v, lmtp_delivery_status_filter),
+		view_str(v, local_delivery_status_filter), view_str(v, pipe_delivery_status_filter),
+		view_str(v, virtual_delivery_status_filter),
+	};
+
+	for (size_t i = 0; i < NELEM(agents); i++)
+		if (s->entry->type != MASTER_INET && strcmp(s->entry->command, agents[i]) == 0 && *text[i] != '\0') {
+			char *title = xasprintf("%s_delivery_status_filter", agents[i]);
+			struct maps *maps = maps_new(s->generation->tables, title, text[i], 0, problems);
+
+			free(title);
+			return maps;
+		}
+	return NULL;
+}
+
 static void service_compile(struct service *s, struct problems *problems)
 {
 	const struct master_entry *e = s->entry;
@@ -101,6 +122,7 @@ static void service_compile(struct service *s, struct problems *problems)
 		    e->name, e->command);
 	if (s->class_ != NULL && s->class_->compile != NULL)
 		s->state = s->class_->compile(s, problems);
+	s->status_filter = status_filter(s, problems);
 }
 
 static void services_fill(struct generation *g)
