@@ -54,8 +54,14 @@ enum dns_result dns_poll(struct dns_op *);	/* cheap; the same answer until dns_e
 void	dns_end(struct dns_op *);		/* any time, any number of times */
 
 /* Host look-up: /etc/hosts first where asked for, then A and AAAA side by side. */
-enum { HOST_V4 = 1, HOST_V6 = 2, HOST_FILE = 4 /* use /etc/hosts */, HOST_SEARCH = 8 /* search list and ndots */,
-    HOST_DNS = 16 /* ask the name servers */ };
+enum {
+	HOST_V4 = 1, HOST_V6 = 2,
+	HOST_FILE = 4,			/* use /etc/hosts */
+	HOST_DNS = 16,			/* ask the name servers */
+	HOST_DEFNAMES = 8,		/* a name without a dot is looked for in the search list, of which ... */
+	HOST_DNSRCH = 32,		/* ... all is tried, not only the first; names with dots, too */
+	HOST_SEARCH = HOST_DEFNAMES | HOST_DNSRCH,	/* as the system's resolver does */
+};
 struct host_addr {
 	struct sockaddr_storage sa;	/* port 0 */
 	socklen_t	 len;
@@ -74,7 +80,9 @@ struct host_op {			/* embedded; zeroed = idle */
 	int		 flags;
 	char		*name;
 	size_t		 search_pos;
-	bool		 exists;	/* a candidate without addresses was met: "no data" in the end, not "no such name" */
+	bool		 exists;	/* a candidate without addresses was met: "no data" in the end, not "no such name" ... */
+	bool		 itself_first;	/* asked for before the search list */
+	bool		 absent;	/* ... unless the name itself was asked for first, and is not there */
 	bool		 active;
 };
 void	host_start(struct host_op *, struct task *, const char *name, int flags);	/* IP literals answer at once */

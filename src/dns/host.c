@@ -6,6 +6,8 @@
 
 #include "room.h"
 
+enum { CANDIDATE_MAX = NAME_MAX_HOST * 2 + 2 };
+
 static void add_addr(struct host_op *op, int family, const void *addr)
 {
 	struct host_addr *a;
@@ -76,35 +78,32 @@ static bool from_file(struct host_op *op)
 }
 
 /* The candidate at op->search_pos; false when there are no more. */
-static bool candidate(const struct host_op *op, char out[NAME_MAX_HOST * 2 + 2])
+static bool candidate(struct host_op *op, char out[CANDIDATE_MAX])
 {
 	const struct resolver *r = dns.resolver;
-	size_t pos = op->search_pos, n = strlen(op->name), search;
+	size_t n = strlen(op->name), pos = op->search_pos, search;
+	size_t count = (op->flags & HOST_DNSRCH) != 0 ? r->n_search : MIN(r->n_search, 1);
 	int dots = 0;
-	bool absolute_first;
 
 	for (const char *p = op->name; *p != '\0'; p++)
 		dots += *p == '.';
-	if ((op->flags & HOST_SEARCH) == 0 || r->n_search == 0 || (n > 0 && op->name[n - 1] == '.')) {
-		n -= n > 0 && op->name[n - 1] == '.';
-		snprintf(out, NAME_MAX_HOST * 2 + 2, "%.*s", (int)MIN(n, (size_t)NAME_MAX_HOST), op->name);
-		return pos == 0;
-	}
-	if (pos > r->n_search)
+	if ((op->flags & (dots == 0 ? HOST_DEFNAMES : HOST_DNSRCH)) == 0 || (n > 0 && op->name[n - 1] == '.'))
+		count = 0;
+	if (pos > count)
 		return false;
-	absolute_first = dots >= r->ndots;
-	search = absolute_first ? pos - 1 : pos;
-	if (pos == (absolute_first ? 0 : r->n_search))
-		snprintf(out, NAME_MAX_HOST * 2 + 2, "%.*s", NAME_MAX_HOST, op->name);
+	op->itself_first = count == 0 || dots >= r->ndots;
+	search = op->itself_first ? pos - 1 : pos;
+	n -= count == 0 && n > 0 && op->name[n - 1] == '.';
+	if (pos == (op->itself_first ? 0 : count))
+		snprintf(out, CANDIDATE_MAX, "%.*s", (int)MIN(n, (size_t)NAME_MAX_HOST), op->name);
 	else
-		snprintf(out, NAME_MAX_HOST * 2 + 2, "%.*s.%.*s", NAME_MAX_HOST, op->name, NAME_MAX_HOST,
-		    r->search[search]);
+		snprintf(out, CANDIDATE_MAX, "%.*s.%.*s", NAME_MAX_HOST, op->name, NAME_MAX_HOST, r->search[search]);
 	return true;
 }
 
 static void ask(struct host_op *op)
 {
-	char name[NAME_MAX_HOST * 2 + 2];
+	char name[CANDIDATE_MAX];
 
 	dns_end(&op->a);
 	dns_end(&op->aaaa);
@@ -166,16 +165,18 @@ static bool judge(struct host_op *op)
 	if (a != NULL && a->result == DNS_FAILED && last->result != DNS_FAILED)
 		last = a;
 	if (last->result != DNS_FAILED) {
-		char next[NAME_MAX_HOST * 2 + 2];
+		char next[CANDIDATE_MAX];
 
 		op->exists |= last->result == DNS_NODATA;
+		op->absent |= last->result == DNS_NXDOMAIN && op->search_pos == 0 && op->itself_first;
 		op->search_pos++;
 		if (candidate(op, next)) {
 			ask(op);
 			return false;
 		}
 	}
-	op->result = last->result == DNS_NXDOMAIN && op->exists ? DNS_NODATA : last->result;
+	op->result = last->result != DNS_NXDOMAIN && last->result != DNS_NODATA ? last->result :
+	    op->absent || !op->exists ? DNS_NXDOMAIN : DNS_NODATA;
 	op->why = last->answer->why;
 	return true;
 }

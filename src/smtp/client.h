@@ -64,6 +64,7 @@ struct smtp_params {		/* strings are borrowed from the configuration */
 	bool		 chroot;
 	bool		 use_dns;	/* else host look-ups only, and those natively */
 	bool		 lookup_dns, lookup_native;	/* smtp_host_lookup */
+	int		 search;		/* ..._dns_resolver_options: HOST_DEFNAMES, HOST_DNSRCH */
 	bool		 ipv4, ipv6;
 	enum prefer	 prefer;
 	bool		 randomize, balance, ignore_mx_error, defer_if_no_mx_address;

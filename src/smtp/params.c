@@ -65,6 +65,8 @@ static void lookup_load(struct smtp_params *p, const struct view *v, bool lmtp)
 	p->ipv4 = listed(protocols, "all") || listed(protocols, "ipv4");
 	p->ipv6 = listed(protocols, "all") || listed(protocols, "ipv6");
 	p->prefer = str_ieq(pref, "ipv4") ? PREFER_IPV4 : str_ieq(pref, "ipv6") ? PREFER_IPV6 : PREFER_ANY;
+	p->search = (listed(TWIN(view_str, dns_resolver_options), "res_defnames") ? HOST_DEFNAMES : 0) |
+	    (listed(TWIN(view_str, dns_resolver_options), "res_dnsrch") ? HOST_DNSRCH : 0);
 	p->randomize = TWIN(view_bool, randomize_addresses);
 	p->balance = TWIN(view_bool, balance_inet_protocols);
 	p->ignore_mx_error = view_bool(v, ignore_mx_lookup_error);

@@ -12,8 +12,11 @@
 #include <netinet/in.h>
 #include <postrider/address.h>
 #include <postrider/rewrite.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+
+enum { NAME_LINE_MAX = 512 };	/* a reason with a name in it */
 
 struct mx_host {
 	char		*name;
@@ -216,7 +219,7 @@ static void host_ask(struct route *r, struct mx_host *h, bool native)
 {
 	h->native = native;
 	host_start(&h->op, r->task, h->name, protocols(&r->svc->p) |
-	    (native ? HOST_FILE | HOST_SEARCH | HOST_DNS : HOST_DNS));
+	    (native ? HOST_FILE | HOST_SEARCH | HOST_DNS : HOST_DNS | r->svc->p.search));
 }
 
 static void hosts_add(struct route *r, const char *name, unsigned pref)
@@ -315,6 +318,21 @@ static void add_found(struct route *r, struct mx_host *h)
 		}
 }
 
+/* Why the name servers did not help. What the search list made of the name is not told. */
+static const char *host_why(struct route *r, const struct mx_host *h, enum dns_result res)
+{
+	static char why[NAME_LINE_MAX];
+
+	if (h->op.why == NULL)
+		return "Host not found";
+	if (r->svc->p.search == 0 || res == DNS_INVALID)
+		return h->op.why;
+	snprintf(why, sizeof(why), "Host or domain name not found. Name service error for name=%s type=%s: %s", h->name,
+	    r->svc->p.ipv6 ? "AAAA" : "A", res == DNS_FAILED ? "Host not found, try again" :
+	    res == DNS_NODATA ? "Host found but no data record of requested type" : "Host not found");
+	return why;
+}
+
 /* What became of one host. True when it is settled, false when another way is now being tried. */
 static bool host_done(struct route *r, struct mx_host *h, enum dns_result res)
 {
@@ -326,9 +344,7 @@ static bool host_done(struct route *r, struct mx_host *h, enum dns_result res)
 		fail(r, was_soft || res == DNS_FAILED ? "4.4.4" : res == DNS_NODATA ? "5.3.0" : "5.4.4", "");
 		buf_addf(&r->why, "unable to look up host %s: %s", h->name, native_words(res));
 	} else {
-		const char *why = h->op.why != NULL ? h->op.why : "Host not found";
-
-		fail(r, res == DNS_FAILED ? "4.4.3" : was_soft ? "4.4.4" : "5.4.4", why);
+		fail(r, res == DNS_FAILED ? "4.4.3" : was_soft ? "4.4.4" : "5.4.4", host_why(r, h, res));
 		if (res != DNS_FAILED && r->svc->p.lookup_native) {
 			host_end(&h->op);
 			host_ask(r, h, true);

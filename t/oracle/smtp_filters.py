@@ -60,3 +60,15 @@ for target in ("rcpt", "data"):
     for i, spec in enumerate([{}, {"rcpt": "550 5.1.1 no\r\n"}, {"data": "550 5.7.1 no\r\n"}, {"data": "450 4.7.1 no\r\n"}, {"rcpt": "450 4.7.1 no\r\n"}]):
         filtered("probe-%s-%d" % (target, i), "smtp_address_verify_target = %s\n" % target, "", spec,
                  tail="!sh sendmail -bv -f sender@good.test u@one.test v@bare.test; echo $?\n")
+
+zone.MX("shorty.example.com", "10 a.filter.test")
+zone.A("shorta.example.com", "198.51.100.41")
+zone.MX("x.shorty.example.com", "10 a.filter.test")
+zone.A("y.shorta.example.com", "198.51.100.41")
+NAMES = ("shorty", "[shorta]", "x.shorty", "[x.shorty]", "nothere", "[nothere]", "y.shorta", "[y.shorta]", "a.filter.test", "[a.filter.test]")
+for i, o in enumerate(["", "res_defnames", "res_dnsrch", "res_defnames, res_dnsrch"]):
+    PORT[0] += 1
+    config("fi_search%d" % i, main="relay_domains = static:all\ntransport_maps = inline:{ %s }\nmaximal_queue_lifetime = 10d\nsmtp_dns_resolver_options = %s\n" %
+           (" ".join("{ n%d.test = smtp:%s:%d }" % (k, x, PORT[0]) for k, x in enumerate(NAMES)), o),
+           files={"sink.py": SINK, "sink.json": json.dumps([("A", "198.51.100.41", PORT[0], {})])}, setup=MARK)
+    case("search-%d" % i, "fi_search%d" % i, "EHLO mail.client.test\n" + "".join("!deliver <> u@n%d.test\n" % k for k in range(len(NAMES))) + "!sleep 1\n" + LOG)
