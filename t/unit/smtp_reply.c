@@ -58,8 +58,11 @@ static void test_bytes(void)
 	struct reply r = { 0 };
 
 	reply_begin(&r);
-	ok(reply_push(&r, "250 a\0b\x01\tc\xe9", 11, 2048), "odd bytes");
-	is_str(buf_str(&r.text), "250 a?b??c?", "become question marks");
+	ok(reply_push(&r, "250 a b\x01\tc\xe9", 11, 2048), "odd bytes");
+	is_str(buf_str(&r.text), "250 a b??c?", "become question marks");
+	reply_begin(&r);
+	ok(reply_push(&r, "250 a\0b", 7, 2048), "a NUL");
+	is_str(buf_str(&r.text), "250 a", "ends the text");
 	buf_release(&r.text);
 }
 
