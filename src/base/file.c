@@ -162,8 +162,13 @@ int file_mkdirs(const char *path, mode_t mode)
 		if (c != '/' && c != '\0')
 			continue;
 		*p = '\0';
-		if (mkdir(copy, mode) < 0 && !(errno == EEXIST || stat(copy, &st) == 0))
-			rc = -1;
+		if (mkdir(copy, mode) < 0 && errno != EEXIST) {
+			saved = errno;		/* why it cannot be made, not that it is not there */
+			if (stat(copy, &st) < 0) {
+				errno = saved;
+				rc = -1;
+			}
+		}
 		*p = c;
 		if (c == '\0')
 			break;

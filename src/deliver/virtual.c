@@ -23,6 +23,7 @@ struct virtual_service {
 	const char	*base;
 	struct extension_rules extensions;
 	int64_t		 limit;
+	bool		 limit_low;	/* below message_size_limit: Postfix's agent would not start */
 	int		 minimum_uid;
 };
 enum state { ST_PATHS, ST_BOX, ST_UID, ST_GID, ST_WRITE, ST_READ, ST_DONE };
@@ -376,6 +377,11 @@ static void virtual_start(struct delivery *d)
 	j->dir = xcalloc(MAX(d->nrcpt, 1), sizeof(*j->dir));
 	j->rcpt_of = xcalloc(MAX(d->nrcpt, 1), sizeof(*j->rcpt_of));
 	d->agent = j;
+	if (j->svc->limit_low) {	/* without outcomes: qmgr defers, "unknown mail transport error" */
+		log_at(LOG_LEVEL_FATAL, &d->log,
+		    "configuration error: virtual_mailbox_limit is smaller than message_size_limit");
+		j->state = ST_DONE;
+	}
 }
 
 static bool paths_step(struct job *j)
@@ -459,6 +465,8 @@ static void *virtual_compile(struct service *s, struct problems *problems)
 	svc->base = view_str(v, virtual_mailbox_base);
 	svc->extensions = rewrite_extensions(v);
 	svc->limit = view_long(v, virtual_mailbox_limit);
+	svc->limit_low = svc->limit > 0 && (view_long(v, message_size_limit) == 0 ||
+	    svc->limit < view_long(v, message_size_limit));
 	svc->minimum_uid = view_int(v, virtual_minimum_uid);
 	return svc;
 }
