@@ -167,7 +167,7 @@ FUZZ	?= $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c))
 fuzz: deps-test
 	@for f in $(FUZZ); do $(MAKE) B=build-fuzz CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' \
 	    build-fuzz/t/fuzz/$$f && mkdir -p build-fuzz/corpus/$$f && echo "fuzz $$f for $(FUZZ_SECONDS) s" && \
-	    build-fuzz/t/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -artifact_prefix=build-fuzz/$$f- -verbosity=0 \
+	    build-fuzz/t/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -artifact_prefix=build-fuzz/$$f- -verbosity=0 -print_final_stats=1 \
 	    build-fuzz/corpus/$$f t/fuzz/corpus/$$f || exit 1; done
 $(B)/t/fuzz/%: t/fuzz/%.c $(B)/flags $(LIBS)
 	@mkdir -p $(@D)
