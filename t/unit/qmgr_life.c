@@ -353,6 +353,7 @@ static void test_changes(void)
 	PUMP_UNTIL(agent_seen.n == 1, 50);
 	is_int(agent_seen.n, 0, "not tried at once");
 	leap(40, 10);
+	PUMP_UNTIL(agent_seen.n == 1, 2000);	/* the change is on the disk first, which may take a while */
 	is_int(agent_seen.n, 1, "but soon");
 	settle();
 	is_int(change(id, QMGR_EXPIRE), 1, "expired by force");
