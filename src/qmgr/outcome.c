@@ -115,12 +115,20 @@ static bool delay_cleared(const struct active *a)
 	return qmgr.conf->confirm_delay_cleared && (a->msg->flags & MSG_DELAY_WARNED) != 0;
 }
 
+/* A report names the address that mail went to, which is not always the one in the queue (user%host@us). */
+static void take_resolved(const struct delivery *d, unsigned i, struct rcpt *r)
+{
+	if (strcmp(d->rcpt[i].addr, r->addr) != 0)
+		r->addr = arena_strdup(&d->msg->arena, d->rcpt[i].addr);
+}
+
 static void probed(struct deliver *dv, unsigned i, enum outcome out, const struct status *st)
 {
 	const char *action = out == OUT_SENT ? "deliverable" : "undeliverable";
 	struct rcpt *r = outcome(&dv->d, i, out, st, action);
 
 	set_status(dv->batch, r, st, st->dsn);
+	take_resolved(&dv->d, i, r);
 	report(dv->active, dv->batch, r, action, st, false);
 	closed(dv->active, dv->batch);
 }
@@ -141,6 +149,7 @@ static void sent(struct delivery *d, unsigned i, const struct status *st)
 	wanted = traced(a) || delay_cleared(a) || ((r->notify & DSN_SUCCESS) != 0 && !st->dsn_capable);
 	if (wanted) {
 		set_status(dv->batch, r, st, st->dsn);
+		take_resolved(d, i, r);
 		report(a, dv->batch, r, st->final ? "delivered" : "relayed", st, false);
 	} else if (a->left > 1 || a->more || a->kept || a->deferred > 0 || a->failed > 0 || a->reports > 0) {
 		store_txn_rcpt_done(active_txn(a), a->id, r->n);
@@ -198,6 +207,7 @@ static void bounced(struct delivery *d, unsigned i, const struct status *st)
 	r = outcome(d, i, OUT_BOUNCED, st, "bounced");
 	qmgr.stats.bounced++;
 	set_status(dv->batch, r, st, st->dsn);
+	take_resolved(d, i, r);
 	if (traced(a))
 		report(a, dv->batch, r, "failed", st, true);
 	r->state = RCPT_FAILED;

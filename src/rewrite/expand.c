@@ -350,9 +350,16 @@ void expand_start(struct expand_op *op, struct task *task, const struct expand_c
 static void envelope_start(struct expand_op *op, struct task *task, const struct expand_ctx *ctx, const char *addr,
 			   unsigned kind)
 {
-	struct buf standard = { 0 };
+	struct buf standard = { 0 }, daemon = { 0 };
 
 	rewrite_address(ctx->generation, REWRITE_LOCAL, addr, &standard);
+	/* Our own MAILER-DAEMON is the null sender's old name. */
+	if (kind == ENV_SENDER && str_iprefix(buf_str(&standard), "MAILER-DAEMON@")) {
+		rewrite_address(ctx->generation, REWRITE_LOCAL, "MAILER-DAEMON", &daemon);
+		if (str_ieq(buf_str(&standard), buf_str(&daemon)))
+			buf_reset(&standard);
+		buf_release(&daemon);
+	}
 	expand_start(op, task, ctx, buf_str(&standard), kind);
 	buf_release(&standard);
 }

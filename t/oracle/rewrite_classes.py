@@ -1,5 +1,6 @@
 """Canonical maps, masquerading, virtual aliases and copies: classes, extensions, recursion, errors; envelope and headers."""
-N = "mynetworks = 127.0.0.0/8 203.0.113.0/24\nlocal_header_rewrite_clients=permit_mynetworks\nrecipient_delimiter=+\nmyorigin=origin.test\n"
+NO = "mynetworks = 127.0.0.0/8 203.0.113.0/24\nlocal_header_rewrite_clients=permit_mynetworks\nmyorigin=origin.test\n"
+N = NO + "recipient_delimiter=+\n"
 D = ("default_transport=smtp:[198.51.100.1]\nmydestination=home.test, origin.test\nlocal_transport=smtp:[198.51.100.1]\nlocal_recipient_maps=\n"
      "virtual_alias_domains=va.test\n")
 ALL = "envelope_sender, envelope_recipient, header_sender, header_recipient"
@@ -33,11 +34,13 @@ C = {
     "hfail": "canonical_maps=fail:x\ncanonical_classes=header_sender\n",
 }
 for k, v in C.items():
-    config("c_" + k, main=N + D + v, files={"canon": CANON, "re": "/^(.*)\\+(.*)@x\\.test$/ $2.$1@y.test\n/^bare@/ re@y.test\n/@z/ @zz.test\n"}, maps=["hash:canon"])
+    config("c_" + k, main=(NO if "recipient_delimiter" in v else N) + D + v, files={"canon": CANON, "re": "/^(.*)\\+(.*)@x\\.test$/ $2.$1@y.test\n/^bare@/ re@y.test\n/@z/ @zz.test\n"}, maps=["hash:canon"])
     d = "EHLO x\n"
     for a in A if "fail" not in k else A[:3]:
         d += "!deliver %s %s,o@y.test h\n!drain\n" % (a, a)
-    d += "!deliver  c@x.test h\n!drain\n!sh printf 'To: c@x.test\\nFrom: u@host.home.test\\n\\nb\\n' | sendmail -f c@x.test c@x.test u@host.home.test\n!drain\n"
+    d += "!deliver - c@x.test h\n!drain\n"
+    if "fail" not in k:
+        d += "!sh printf 'To: c@x.test\\nFrom: u@host.home.test\\n\\nb\\n' | sendmail -f c@x.test c@x.test u@host.home.test\n!drain\n"
     case("canon-" + k, "c_" + k, d, limit=100)
 
 VA = ("a@va.test a@y.test\nb@va.test a@y.test, b@y.test c@y.test\n@cat.test all@y.test\n@same.test @y.test\nself@y.test self@y.test, more@y.test\n"
@@ -65,7 +68,7 @@ V = {
     "dupl": "duplicate_filter_limit=0\n",
 }
 for k, v in V.items():
-    config("v_" + k, main=N + D + "virtual_alias_maps=hash:@CONF@/va\n" + v, files={"va": VA}, maps=["hash:va"])
+    config("v_" + k, main=(NO if "recipient_delimiter" in v else N) + D + "virtual_alias_maps=hash:@CONF@/va\n" + v, files={"va": VA}, maps=["hash:va"])
     d = "EHLO x\n"
     for i, a in enumerate(VA_A):
         d += "MAIL FROM:<s%d@y.test>\nRCPT TO:<%s>\nDATA\n!msg\nRSET\n!drain\n" % (i, a)
@@ -89,8 +92,9 @@ X = {
 for k, v in X.items():
     config("b_" + k, main=N + D + "virtual_alias_maps=hash:@CONF@/va\n" + v, files={"va": VA}, maps=["hash:va"])
     d = "EHLO x\n"
-    for s in ("s@y.test", "s+e@y.test", "s+f@y.test", "x@z.test", "bare", "m@y.test", "va@y.test", "n@n.test", ""):
-        d += "!deliver %s r@y.test,x@z.test,root,a@va.test,r+e@y.test\n!drain\n" % (s or "")
-    d += "!sh printf 'To: c@x.test\\n\\nb\\n' | sendmail -f s@y.test r@y.test\n!drain\n"
+    for s in ("s@y.test", "s+e@y.test", "s+f@y.test", "x@z.test", "bare", "m@y.test", "va@y.test", "n@n.test", "-"):
+        d += "!deliver %s r@y.test,x@z.test,root,a@va.test,r+e@y.test\n!drain\n" % s
+    if "fail" not in k:
+        d += "!sh printf 'To: c@x.test\\n\\nb\\n' | sendmail -f s@y.test r@y.test\n!drain\n"
     d += "MAIL FROM:<s@y.test>\nRCPT TO:<rcpt550@y.test>\nDATA\n!msg\n!drain\n"
     case("bcc-" + k, "b_" + k, d, limit=100)

@@ -1,10 +1,10 @@
 """Every form of an address through every rewriting parameter: what a delivery to a host outside ends up with, as envelope
 and in headers, for mail by SMTP, by sendmail, and for bounces."""
 LIM = "smtpd_hard_error_limit=1000\nsmtpd_soft_error_limit=1000\nsmtpd_junk_command_limit=1000\nsmtpd_recipient_limit=1000\n"
-NET = "mynetworks = 127.0.0.0/8 203.0.113.0/24\nlocal_header_rewrite_clients=permit_mynetworks\n"
+NET = "mynetworks = 127.0.0.0/8 203.0.113.0/24\n"
 # All mail leaves to one sink, whatever its address: what was made of it is in the envelope and in the headers.
 B = (LIM + NET + "mydestination=home.test\nlocal_transport=smtp:[198.51.100.1]\ndefault_transport=smtp:[198.51.100.1]\n"
-     "relay_transport=smtp:[198.51.100.1]\nmyorigin=origin.test\nlocal_recipient_maps=\n")
+     "relay_transport=smtp:[198.51.100.1]\nlocal_recipient_maps=\n")
 FORMS = r'''user
 user@host
 user@host.test
@@ -108,7 +108,8 @@ CFG = {
 }
 MSG = "From: me\n" + "".join("To: %s\n" % f for f in FORMS[:40]) + "Subject: x\n\nb\n"
 for k, v in CFG.items():
-    config("f_" + k, main=B + v, files={"name": "file.test\nsecond\n", "m": MSG})
+    config("f_" + k, main=B + ("" if "myorigin" in v else "myorigin=origin.test\n") +
+           ("" if "local_header" in v else "local_header_rewrite_clients=permit_mynetworks\n") + v, files={"name": "file.test\nsecond\n", "m": MSG})
 PLAIN = [f for f in FORMS if not f.startswith("<") and "<" not in f]
 
 
