@@ -79,7 +79,7 @@ static enum verdict find_servers(struct access_run *r, enum dns_type type, const
 			break;
 		w->cursor = strchr(w->cursor, '.') + 1;
 	}
-	/* as Postfix says it: all of the name once its parents have none, else the domain that could not be asked about */
+	/* as Postfix: all of the name once its parents have none, else the domain that could not be asked about */
 	log_warn(r->facts->log, "Unable to look up %s host for %s: %s", type_name(type),
 	    d == DNS_NODATA || d == DNS_NXDOMAIN ? name : w->cursor, failure(d));
 	*over_r = true;

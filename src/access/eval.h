@@ -72,7 +72,7 @@ struct frame {
 	size_t		 pc;
 	bool		 entered;	/* the step at pc has begun */
 	bool		 suspicious;	/* OK of the step at pc does not count (source-routed recipient) */
-	const char	*outer_name, *outer_class;	/* the run's, before this list: a map's list speaks of what the map was asked */
+	const char	*outer_name, *outer_class;	/* before this list: a map's speaks of what the map was asked */
 };
 enum { FRAMES_MAX = 100 };
 
