@@ -424,7 +424,7 @@ static void test_keep(void)
 	}
 	is_int(missing, 0, "what the dead one could not write, the next one did");
 	is_int(strange, 0, "whole and alone");
-	ok(got > 0 && twice < LINES - MORE, "%d of %d lines were written twice", twice, LINES);
+	ok(twice < LINES - MORE, "%d of %d lines were written twice", twice, LINES);
 	free(text);
 
 	/* Memory may have been spoilt before the death: any bytes at all must do no harm. */
