@@ -203,7 +203,7 @@ bool envelope_run(struct cleanup *c)
 void cleanup_sender(struct cleanup *c, const char *addr)
 {
 	ASSERT(c->raw_sender == NULL && !c->have_sender);
-	c->raw_sender = xstrdup(str_ieq(addr, "MAILER-DAEMON") ? "" : addr);	/* the null sender's old name */
+	c->raw_sender = xstrdup(addr);
 	envelope_run(c);
 }
 
