@@ -39,6 +39,8 @@ void	 stream_free(struct stream **);			/* closes; unsent bytes are dropped */
 /* Hands unsent bytes to a small background closer that lingers at most linger_ms; for
  * a last 221/421. Sets *s to NULL. */
 void	 stream_close_flush(struct stream **, int64_t linger_ms);
+/* fn is called when none of the streams closed so far has anything left to say, at once if none has: for who ends then. */
+void	 stream_at_rest(void (*fn)(void));
 
 /* Reading. After a failed write what the peer had sent can still be read; ERROR follows it. The task is
  * woken for input when a poll said WAIT, and for a hang-up in any case. A line ends with LF; the slice excludes it (a CR before it is included: the

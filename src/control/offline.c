@@ -7,14 +7,16 @@
 #include <postrider/file.h>
 #include <postrider/loop.h>
 #include <postrider/store.h>
+#include <postrider/stream.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* A command that reads slowly has not yet got the last of it. */
 static void over(void)
 {
-	loop_stop();
+	stream_at_rest(loop_stop);
 }
 
 static void serve(int fd, const struct store_config *config, bool changes)

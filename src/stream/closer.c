@@ -17,6 +17,7 @@ struct closer {
 };
 
 static LIST_HEAD(, closer) closers = LIST_HEAD_INITIALIZER(closers);
+static void (*at_rest)(void);
 
 static void closer_free(struct closer *c)
 {
@@ -25,6 +26,15 @@ static void closer_free(struct closer *c)
 	LIST_REMOVE(c, link);
 	stream_close_now(c->stream);
 	free(c);
+	if (LIST_EMPTY(&closers) && at_rest != NULL)
+		at_rest();
+}
+
+void stream_at_rest(void (*fn)(void))
+{
+	at_rest = fn;
+	if (LIST_EMPTY(&closers))
+		fn();
 }
 
 static void say_goodbye(struct stream *s)
