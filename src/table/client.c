@@ -11,7 +11,7 @@
 
 #include "client.h"
 
-enum { QUEUE_MAX = 10000 };
+enum { QUEUE_MAX = 10000, ANSWER_BYTES = 512 };
 
 struct wait {			/* op->state */
 	struct match_op	 domain;
@@ -206,6 +206,8 @@ static struct client_ask *ask_new(struct backend *b, const char *key)
 
 	a->backend = b;
 	a->key = xstrdup(key);
+	buf_reserve(&a->result, ANSWER_BYTES);	/* made here, where it is freed: an arena's lock is waited for */
+	buf_reserve(&a->notes, ANSWER_BYTES);
 	a->end_us = clock_fresh_us() + (int64_t)b->limit_ms * 1000;
 	atomic_fetch_add(&b->refs, 1);
 	return a;

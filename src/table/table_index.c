@@ -82,6 +82,7 @@ static enum table_result ask_disk(struct indexed *x, struct table_op *op, const 
 		disk = worker_class_new("index", 4, 10000);
 	q->index = index_ref(x->index);
 	q->key = xstrdup(key);
+	buf_reserve(&q->value, 512);	/* made here, where it is freed: an arena's lock is waited for */
 	job_start(job, op->task, disk, question_work, q, question_free, LIMIT_MS);
 	return TABLE_WAIT;
 }
