@@ -24,6 +24,7 @@
 #include <postrider/store.h>
 #include <postrider/table.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,6 +204,8 @@ static char *open_all(const struct view *v)
 	return why;
 }
 
+struct first_load { const struct options *options; struct generation *g; char *why; };
+
 static struct generation *load(const struct options *o, char **why_r)
 {
 	struct problems problems = TAILQ_HEAD_INITIALIZER(problems);
@@ -215,6 +218,29 @@ static struct generation *load(const struct options *o, char **why_r)
 		reload_report(&problems, view_str(generation_view(g), syslog_name));
 	problems_release(&problems);
 	return g;
+}
+
+static void *load_run(void *arg)
+{
+	struct first_load *f = arg;
+
+	f->g = load(f->options, &f->why);
+	return NULL;
+}
+
+/* On a thread, as at a reload: what is loaded first is freed by a worker one day, and if it lay in the loop's arena the
+ * loop would wait for that arena's lock then. */
+static struct generation *load_first(const struct options *o, char **why_r)
+{
+	struct first_load f = { .options = o };
+	unsigned long id;
+
+	if (thread_start("load", load_run, &f, &id))
+		pthread_join((pthread_t)id, NULL);
+	else
+		load_run(&f);
+	*why_r = f.why;
+	return f.g;
 }
 
 static void release_all(void)
@@ -251,7 +277,7 @@ int relay_run(const struct options *o, int ready_fd)
 	relay_classes_register();
 	deliver_set_privileged(parent_present());
 	reload_init(o->config_dir, &o->overrides);
-	if ((g = load(o, &why)) == NULL)
+	if ((g = load_first(o, &why)) == NULL)
 		return refuse_at_once(why);
 	snprintf(name, sizeof(name), "%s/postrider", view_str(generation_view(g), syslog_name));
 	log_program(name);

@@ -77,6 +77,8 @@ is(slurp("$s->{dir}/log"), $log, 'without a line in the log');
 (my $second, undef, my $err) = inside('start-fg');
 isnt($second, 0, 'a second server ends at once');
 like($err, qr/already running on \Q$s->{dir}\E\/queue: process \d+/, 'and says who has the queue');
+# A delivery that is not settled yet would be repeated.
+ok(wait_for('settled', 10, sub { (inside('status', '--json'))[1] =~ /"messages": 0\b/ }), 'the queue is empty');
 kill KILL => $s->{pid};
 waitpid $s->{pid}, 0;
 is((inside('status'))[0], 1, 'status after the death: exit status 1');
