@@ -134,4 +134,16 @@ close $_->[2] for @kids;
 waitpid $_->[0], 0 for @kids;
 ok(wait_for('sessions to end', 15, sub { sessions() == 0 }), 'and they all end');
 $s->finish;
+
+# ---- one that sends and never reads, and is never wrong: each chunk of one byte is answered
+{
+	my $b = server(main => "relayhost = [127.0.0.1]:$sink->{port}\nsmtpd_timeout = 2s\n");
+	my $c = $b->client;
+	$c->cmd($_) for @to[0 .. 2];
+	$c->{s}->blocking(0);
+	ok(wait_for('a full socket', 30, sub { for (1 .. 50) { defined syswrite $c->{s}, "BDAT 1\r\nx" x 2000 or return 1 } 0 }), 'nobody reads any more');
+	ok($b->wait_log(qr/timeout after BDAT/, 15), 'who reads no reply is timed out');
+	$c->close;
+	$b->finish;
+}
 done_testing();

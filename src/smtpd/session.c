@@ -370,8 +370,15 @@ static bool run_command_line(struct session *s)
 		session_next(s);
 		return true;
 	}
-	if (!stream_writable(s->stream))	/* replies are not being read: neither are commands */
-		return false;
+	if (!stream_writable(s->stream)) {	/* replies are not being read: neither are commands, and not for ever */
+		r = stream_flush(s->stream);
+		if (r == STREAM_TIMEOUT || r == STREAM_ERROR) {
+			session_peer_lost(s, r);
+			return true;
+		}
+		if (!stream_writable(s->stream))
+			return false;
+	}
 	r = command_read(s);
 	if (r == STREAM_WAIT) {
 		session_waits(s);
