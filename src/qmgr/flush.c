@@ -32,11 +32,12 @@ static struct flush {
 	struct store_op	 commit;
 	bool		 committing;
 	int64_t		 flush_ms;		/* wall: the due time given */
+	int64_t		 commit_ms;		/* the one in what is being committed: a further request sets flush_ms */
 } flush;
 
 bool flush_is(int64_t due_ms)
 {
-	return due_ms != 0 && due_ms == flush.flush_ms;
+	return due_ms != 0 && (due_ms == flush.flush_ms || due_ms == flush.commit_ms);
 }
 
 static void flush_run(struct task *);
@@ -55,6 +56,7 @@ static void begin(void)
 
 static void commit(struct store_txn **txn)
 {
+	flush.commit_ms = flush.flush_ms;
 	store_commit_start(&flush.commit, &flush.task, txn);
 	flush.committing = true;
 }
@@ -154,7 +156,7 @@ static void flush_run(struct task *t)
 				return;
 			store_commit_end(&flush.commit);
 			flush.committing = false;
-			due_notice(flush.flush_ms, 0);
+			due_notice(flush.commit_ms, 0);
 		}
 		if (qmgr.draining)
 			return;
