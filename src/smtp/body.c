@@ -50,7 +50,7 @@ static const char *break_line(struct body *b, const char **run, const char *p, s
 		    &b->a->d->log, "%s: breaking line > %zu bytes with <CR><LF>SPACE", b->a->d->msg->name, b->limit);
 	b->broken = true;
 	while (b->col + len > b->limit) {
-		size_t room = b->limit - b->col;
+		size_t room = b->limit > b->col ? b->limit - b->col : 0;	/* a CR may have been one too many */
 
 		emit(b, *run, (size_t)(p + room - *run));
 		stream_write(b->stream, "\r\n ", 3);
@@ -196,7 +196,7 @@ struct body *body_new(struct attempt *a)
 	b->a = a;
 	b->stream = a->conn->stream;
 	b->bol = true;
-	b->limit = a->svc->p.line_limit > 0 ? (size_t)a->svc->p.line_limit : SIZE_MAX;
+	b->limit = a->svc->p.line_limit > 0 ? (size_t)MAX(a->svc->p.line_limit, 2) : SIZE_MAX;	/* a blank and one more */
 	if (command_downgrades(a)) {
 		b->config = (struct mime_config){
 			.options = MIME_PARSE | MIME_DOWNGRADE | MIME_REPORT_NESTING,
