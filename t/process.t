@@ -181,6 +181,26 @@ SKIP: {
 	for (sort keys %want) { my @st = stat "$s->{dir}/queue/$_"; is(sprintf('%s %o', $st[4] // '-', ($st[2] // 0) & 07777), sprintf('%s %o', $uid, $want{$_}), "queue/$_") }
 }
 
+# ---- the parent alone killed: its relay ends what is under way, and nobody else gets the queue before
+if ($root) {
+	my $s = server(main => "default_transport = discard:\n", allow => [qr/error: the mail system is already running/]);
+	my $c = $s->client;
+	$c->cmd($_) for 'EHLO x', 'MAIL FROM:<a@example.net>', 'RCPT TO:<b@example.org>', 'DATA';
+	my $relay = $s->relay_pid;
+	kill KILL => $s->{pid};
+	waitpid delete $s->{pid}, 0;
+	ok(kill(0, $relay), 'the relay drains');
+	my ($rc, $out, $err) = run_cmd([bin('postrider'), '-c', $s->{conf}, 'start-fg'], timeout => 20);
+	isnt($rc, 0, 'a second server does not start meanwhile');
+	like($err, qr/already running/, 'and says why');
+	like($c->cmd("Subject: x\r\n\r\nx\r\n."), qr/^250/, 'what was under way is accepted');
+	$c->close;
+	ok(wait_for('the end', 20, sub { !kill 0, $relay }), 'then it ends');
+	$s->start;
+	ok($s->wait_log(qr/to=<b\@example\.org>.*status=sent/), 'nothing is lost');
+	$s->finish;
+}
+
 # ---- NFS: statfs(2) is what says so; here a preloaded library speaks for it
 for my $user ($root ? (undef, 'nobody') : ((getpwuid $>)[0])) {
 	my $s = server(start => 0, user => $user, main => "default_transport = discard:\n", allow => [qr/NFS/]);

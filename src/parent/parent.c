@@ -309,6 +309,7 @@ static void NORETURN relay_exec(struct parent *p, int sock)
 	setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ MEMLOCK_BYTES, MEMLOCK_BYTES });	/* for the program's own pages */
 	if (fcntl(sock, F_SETFD, 0) < 0 || setenv("POSTRIDER_PARENT_FD", env, 1) < 0 ||
 	    (p->log_fd >= 0 && fcntl(p->log_fd, F_SETFD, 0) < 0) ||
+	    fcntl(p->lock_fd, F_SETFD, 0) < 0 ||	/* a relay that outlives us drains: the queue is still taken */
 	    setgroups((size_t)p->plan.ngroups, p->plan.groups) < 0 || setresgid(p->plan.gid, p->plan.gid, p->plan.gid) < 0 ||
 	    setresuid(p->plan.uid, p->plan.uid, p->plan.uid) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		_exit(PARENT_EXIT_FATAL);
