@@ -21,7 +21,7 @@ else
 B	?= build
 endif
 
-# Modules in dependency order: each may include only doors of those before it (t/unit/layers.t).
+# Modules in dependency order: each may include only doors of those before it (t/layers.t).
 MODULES	= base config loop stream dns table tls sasl address mime store service rewrite access milter \
 	  cleanup bounce qmgr smtp deliver smtpd control parent
 # Programs made of src/cmd/NAME.c, src/cmd/cmd.c and what they need from the modules.

@@ -55,6 +55,7 @@ static unsigned notify_classes(const struct view *v, struct problems *problems)
 {
 	static const struct { const char *name; unsigned bit; } class[] = {
 		{ "bounce", CLASS_BOUNCE }, { "2bounce", CLASS_2BOUNCE }, { "delay", CLASS_DELAY },
+		/* transcripts of sessions: smtpd's and smtp's */
 		{ "policy", 0 }, { "protocol", 0 }, { "resource", 0 }, { "software", 0 }, { "data", 0 },
 	};
 	struct strs names = { 0 };
@@ -71,10 +72,6 @@ static unsigned notify_classes(const struct view *v, struct problems *problems)
 				    names.v[i], view_str(v, notify_classes));
 		else
 			bits |= class[k].bit;
-		if (k < NELEM(class) && class[k].bit == 0 && !str_ieq(names.v[i], "resource") &&
-		    !str_ieq(names.v[i], "software"))
-			problem_add(problems, PROBLEM_ERROR, NULL, 0,
-			    "parameter notify_classes: notices of class %s are not implemented yet", names.v[i]);
 	}
 	strs_release(&names);
 	return bits;
