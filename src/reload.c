@@ -39,7 +39,7 @@ struct log_target reload_log_target(const struct view *v)
 	const char *file = view_str(v, maillog_file);
 	int64_t mode = strtol(view_str(v, maillog_file_permissions), NULL, 8);
 
-	return (struct log_target){ .path = file[0] != '\0' ? file : NULL, .facility = view_str(v, syslog_facility),
+	return (struct log_target){ .path = file[0] != '\0' ? file : NULL, .facility = view_str(v, syslog_facility), .host = view_str(v, myhostname),
 		.json = view_bool(v, postrider_log_json), .mode = (unsigned)mode };
 }
 
@@ -137,7 +137,7 @@ static void finish(struct reload *r, int result, char *why)
 	}
 }
 
-struct log_job { struct log_target target; char *path, *facility, *why; };
+struct log_job { struct log_target target; char *path, *facility, *host, *why; };
 
 static void log_run(void *data)
 {
@@ -152,6 +152,7 @@ static void log_free(void *data)
 
 	free(j->path);
 	free(j->facility);
+	free(j->host);
 	free(j->why);
 	free(j);
 }
@@ -168,6 +169,7 @@ static void apply(struct reload *r, const struct view *v)
 	j->target = reload_log_target(v);
 	j->target.path = j->path = xstrdup(j->target.path);
 	j->target.facility = j->facility = xstrdup(j->target.facility);
+	j->target.host = j->host = xstrdup(j->target.host);
 	r->state = RELOAD_LOGGING;
 	job_start(&r->job, r->task, table_load_class(), log_run, j, log_free, LOAD_LIMIT_MS);
 }

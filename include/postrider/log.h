@@ -42,6 +42,7 @@ unsigned log_number(void);			/* the next session number: 1..99999, wraps */
 struct log_target {
 	const char	*path;		/* NULL: syslog */
 	const char	*facility;	/* "mail", "local0" ... */
+	const char	*host;		/* myhostname, for the lines of a file; NULL: the system's name */
 	bool		 json;
 	bool		 also_stderr;	/* start-fg: echo warnings and worse to a terminal */
 	unsigned	 mode;		/* maillog_file_permissions, e.g. 0600 */

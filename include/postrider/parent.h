@@ -17,7 +17,7 @@
 struct parent_plan {
 	struct strs	 listen, readable, appendable;
 	char		*queue_directory, *data_directory, *owner;
-	char		*log_path, *facility, *syslog_name;	/* log_path NULL: syslog */
+	char		*log_path, *facility, *syslog_name, *host;	/* log_path NULL: syslog */
 	uid_t		 uid;
 	gid_t		 gid;
 	gid_t		 groups[32];

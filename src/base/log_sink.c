@@ -30,7 +30,7 @@ enum {
 	RETRY_MAX_US = 2000 * 1000,
 };
 
-static char host[256];		/* up to the first dot, as Postfix writes it */
+static char host[256];		/* the system's name up to the first dot: where no target gives another */
 
 /* For log_sink_direct(): which descriptor is in use. */
 static atomic_int direct_fd = -1;
@@ -94,6 +94,8 @@ char *log_sink_open(const struct log_target *t, struct log_sink **s_r)
 			strcpy(host, "localhost");
 		host[strcspn(host, ".")] = '\0';
 	}
+	str_copy(s->host, t->host != NULL && *t->host != '\0' ? t->host : host, sizeof(s->host));
+	s->host[strcspn(s->host, ".")] = '\0';
 	s->fd = -1;
 	s->stamp_s = -1;
 	s->json = t->json;
@@ -228,7 +230,7 @@ bool log_sink_add(struct log_sink *s, const struct log_rec *r)
 	} else {
 		buf_adds(&s->out, stamp(s, r->wall_us));
 		buf_addc(&s->out, ' ');
-		buf_adds(&s->out, host);
+		buf_adds(&s->out, s->host);
 		buf_addc(&s->out, ' ');
 		buf_add(&s->out, r->line, r->len);
 	}

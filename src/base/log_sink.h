@@ -13,6 +13,7 @@ struct log_sink {
 	bool		 is_stdout;	/* a copy of descriptor 1; never reopened */
 	bool		 is_pipe;	/* written in pieces that fit when it polls writable */
 	bool		 is_socket;
+	char		 host[256];	/* in the lines of a file: up to the first dot, as Postfix writes it */
 	int		 facility;
 	unsigned	 mode;
 	int		 fd;		/* -1: syslog socket not there at the moment */

@@ -27,6 +27,7 @@ static void open_log(const struct view *v)
 
 	if (v != NULL) {
 		target.facility = view_str(v, syslog_facility);
+		target.host = view_str(v, myhostname);
 		target.json = view_bool(v, postrider_log_json);
 		target.mode = (unsigned)strtoul(view_str(v, maillog_file_permissions), NULL, 8);
 	}

@@ -54,7 +54,7 @@ struct parent {
 /* ---- the plan ------------------------------------------------------------------------------------- */
 static void plan_release(struct parent_plan *p)
 {
-	char *const text[] = { p->queue_directory, p->data_directory, p->owner, p->log_path, p->facility, p->syslog_name };
+	char *const text[] = { p->queue_directory, p->data_directory, p->owner, p->log_path, p->facility, p->syslog_name, p->host };
 
 	strs_release(&p->listen);
 	strs_release(&p->readable);
@@ -70,7 +70,7 @@ static bool plan_line(struct parent_plan *p, char *line)
 		{ "listen", NULL, &p->listen, NULL }, { "read", NULL, &p->readable, NULL }, { "append", NULL, &p->appendable, NULL },
 		{ "queue", &p->queue_directory, NULL, NULL }, { "data", &p->data_directory, NULL, NULL },
 		{ "owner", &p->owner, NULL, NULL }, { "log", &p->log_path, NULL, NULL },
-		{ "facility", &p->facility, NULL, NULL }, { "name", &p->syslog_name, NULL, NULL },
+		{ "facility", &p->facility, NULL, NULL }, { "name", &p->syslog_name, NULL, NULL }, { "host", &p->host, NULL, NULL },
 		{ "uid", NULL, NULL, &p->uid }, { "gid", NULL, NULL, &p->gid }, { "limit", NULL, NULL, &p->stop_limit_s },
 		{ "group", NULL, NULL, &p->groups[MIN(p->ngroups, (int)NELEM(p->groups) - 1)] },
 	};
@@ -443,7 +443,7 @@ static int fail(struct parent *p, char *why)
 
 static char *open_log(const struct parent_plan *plan)
 {
-	struct log_target t = { .path = plan->log_path, .facility = plan->facility };
+	struct log_target t = { .path = plan->log_path, .facility = plan->facility, .host = plan->host };
 	static char name[128];
 
 	snprintf(name, sizeof(name), "%s/postrider", plan->syslog_name != NULL ? plan->syslog_name : "postfix");

@@ -269,7 +269,7 @@ int command_plan(const struct options *o)
 		printf("append %s\n", view_str(v, maillog_file));
 	if (view_str(v, maillog_file)[0] != '\0')
 		printf("log %s\n", view_str(v, maillog_file));
-	printf("facility %s\nname %s\n", view_str(v, syslog_facility), view_str(v, syslog_name));
+	printf("facility %s\nname %s\nhost %s\n", view_str(v, syslog_facility), view_str(v, syslog_name), view_str(v, myhostname));
 	printf("limit %d\n", view_secs(v, postrider_drain_time_limit));
 	for (const char *const *f = (const char *const[]){ "main.cf", "master.cf", NULL }; *f != NULL; f++) {
 		char *path = xasprintf("%s/%s", o->config_dir, *f);
