@@ -1,12 +1,13 @@
 /* table_pcre.c - pcre:, Perl-compatible expressions with PCRE2's just-in-time compiler.
  * Any case and dot-matches-newline unless a rule's flags toggle them. A match is given up after
- * MATCH_LIMIT steps, so a pattern with exponential behaviour costs milliseconds, not the loop. */
+ * MATCH_LIMIT steps, so a pattern with exponential behaviour costs milliseconds, not the loop, and when it needs more
+ * than MEMORY_KB. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
 #include "pattern.h"
 
-enum { MATCH_LIMIT = 500000 };
+enum { MATCH_LIMIT = 500000, MEMORY_KB = 8192 };
 
 struct compiled {
 	pcre2_code	*code;
@@ -64,7 +65,7 @@ static void *pcre_compile(const char *pattern, unsigned flags, bool utf8, unsign
 	c->context = pcre2_match_context_create(NULL);
 	ASSERT(c->data != NULL && c->context != NULL);
 	pcre2_set_match_limit(c->context, MATCH_LIMIT);
-	pcre2_set_heap_limit(c->context, 8192);
+	pcre2_set_heap_limit(c->context, MEMORY_KB);
 	pcre2_pattern_info(code, PCRE2_INFO_CAPTURECOUNT, &groups);
 	*groups_r = groups;
 	return c;
@@ -83,11 +84,27 @@ static const char *error_text(int e)
 	return "unknown pcre2_match error";
 }
 
+/* Compiled code has 32 KB of the machine's stack, enough for nearly every match: more is made when it is needed. */
+static int match_key(struct compiled *c, const char *key, size_t len)
+{
+	uint32_t options = c->utf8 ? PCRE2_NO_UTF_CHECK : 0;	/* keys have been checked */
+	int n = pcre2_match(c->code, (PCRE2_SPTR)key, len, 0, options, c->data, c->context);
+	pcre2_jit_stack *stack;
+
+	if (n != PCRE2_ERROR_JIT_STACKLIMIT ||
+	    (stack = pcre2_jit_stack_create(32 * 1024, (size_t)MEMORY_KB * 1024, NULL)) == NULL)
+		return n;
+	pcre2_jit_stack_assign(c->context, NULL, stack);
+	n = pcre2_match(c->code, (PCRE2_SPTR)key, len, 0, options, c->data, c->context);
+	pcre2_jit_stack_assign(c->context, NULL, NULL);
+	pcre2_jit_stack_free(stack);
+	return n;
+}
+
 static int pcre_exec(void *compiled, const char *key, size_t len, struct pattern_match *match, const char **why_r)
 {
 	struct compiled *c = compiled;
-	uint32_t options = c->utf8 ? PCRE2_NO_UTF_CHECK : 0;	/* keys have been checked */
-	int n = pcre2_match(c->code, (PCRE2_SPTR)key, len, 0, options, c->data, c->context);
+	int n = match_key(c, key, len);
 	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(c->data);
 
 	if (n < 0) {

@@ -148,10 +148,17 @@ static void test_limits(void)
 	struct table *t = table_open(set, "pcre:{ {/^(a+)+$/ x}, {/b/ y} }", TABLE_ADDR, NULL, NULL);
 	struct table_op op = { 0 };
 	int64_t begin = clock_fresh_us();
+	static char key[60002];
 
 	table_start(&op, NULL, t, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab");
 	is_int(table_poll(&op), TABLE_FOUND, "an exponential pattern is given up");
 	ok(clock_fresh_us() - begin < 1000000, "soon");
+	table_end(&op);
+	t = table_open(set, "pcre:{ {/^(.|\\n)*x/ long}, {/b/ y} }", TABLE_ADDR, NULL, NULL);
+	memset(key, 'b', 60000);
+	memcpy(key + 60000, "x", 2);
+	table_start(&op, NULL, t, key);
+	is_str(table_poll(&op) == TABLE_FOUND ? op.value : "-", "long", "a match that needs more than the machine's stack");
 	table_end(&op);
 	t = table_open(set, "regexp:{ {/(x)/ y$1} }", TABLE_ADDR | TABLE_NO_REGSUB, NULL, NULL);
 	answers(t, "x", "-");
