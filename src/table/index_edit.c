@@ -20,6 +20,7 @@ enum { BATCH = 20000, KEY_MAX = 511, SPARE = 16 << 20 };
 struct index_edit {
 	char		*path, *tmp;
 	bool		 no_nul;
+	int64_t		 mtime_us;
 	bool		 by_root;	/* the directory is not the owner's, the old file is */
 	int		 lock_fd;	/* of the old file, -1: there is none */
 	struct stat	 old;
@@ -144,6 +145,7 @@ struct index_edit *index_edit_new(const char *path, const struct index_how *how,
 	x->path = real != NULL ? real : xstrdup(path);
 	x->tmp = xasprintf("%s.tmp.%d", x->path, (int)getpid());
 	x->no_nul = how->no_nul;
+	x->mtime_us = how->mtime_us;
 	if (!lock_old(x) || (fd = open_tmp(x, how->mode)) < 0) {
 		*why_r = xstrdup(strerror(errno));
 		index_edit_drop(&x);
@@ -222,6 +224,14 @@ static char *sync_directory(const char *path)
 	return why;
 }
 
+/* The changes have been written: nothing sets the time any more. */
+static int date_back(const struct index_edit *x)
+{
+	struct timespec t = { .tv_sec = x->mtime_us / 1000000, .tv_nsec = x->mtime_us % 1000000 * 1000 };
+
+	return utimensat(AT_FDCWD, x->tmp, (struct timespec[]){ t, t }, AT_SYMLINK_NOFOLLOW) < 0 ? errno : 0;
+}
+
 char *index_edit_commit(struct index_edit **xp)
 {
 	struct index_edit *x = *xp;
@@ -233,6 +243,8 @@ char *index_edit_commit(struct index_edit **xp)
 	}
 	if (x->error == 0)
 		x->error = mdb_env_sync(x->env, 1);
+	if (x->error == 0 && x->mtime_us != 0)
+		x->error = date_back(x);
 	if (x->error != 0) {
 		why = index_edit_why(x);
 	} else {

@@ -151,6 +151,7 @@ struct index_how {
 	bool		 no_nul;	/* keys and values without a NUL at their end */
 	size_t		 text_bytes;	/* about how much will be put in */
 	unsigned	 mode;		/* of a new file; an old one's stays, and its owner */
+	int64_t		 mtime_us;	/* what the file shall have; 0: now */
 };
 struct index_edit;
 struct index_edit *index_edit_new(const char *path, const struct index_how *, char **why_r);

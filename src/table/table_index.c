@@ -140,9 +140,9 @@ static const char *indexed_each(void *contents, table_each_fn *fn, void *arg)
 	return x->text != NULL ? table_texthash.each(x->text, fn, arg) : index_each(x->index, fn, arg);
 }
 
-static char *make_own(const char *file, struct records *r)
+static char *make_own(const char *file, struct records *r, int64_t mtime_us)
 {
-	struct index_how how = { .text_bytes = r->source.len, .mode = 0600 };
+	struct index_how how = { .text_bytes = r->source.len, .mode = 0600, .mtime_us = mtime_us };
 	char *why = NULL;
 	struct index_edit *x = index_edit_new(file, &how, &why);
 
@@ -163,20 +163,22 @@ static bool own_directory(const struct table_env *env)
 	return (env->flags & TABLE_BRIEF) == 0 && stat(env->set->data_directory, &st) == 0 && st.st_uid == geteuid();
 }
 
-/* Our own index of the source, made if it is not up to date. */
+/* Our own index of the source, made if it is not up to date: it has the source's time, as what takes the source's place
+ * may be older. Its name tells how its keys are folded. */
 static struct index *own_index(struct table_env *env, const char *path, struct records *r, int64_t source_us)
 {
 	char *dir = xasprintf("%s/tables", env->set->data_directory), *file, *why = NULL;
+	bool utf8 = (env->flags & TABLE_UTF8) != 0 && env->set->smtputf8;
 	struct index *x = NULL;
 
-	file = xasprintf("%s/%016llx%s%s.lmdb", dir, (unsigned long long)hash_stable(path, strlen(path)),
-	    r->aliases ? "-a" : (env->flags & TABLE_FOLD) != 0 ? "" : "-c",
+	file = xasprintf("%s/%016llx%s%s%s.lmdb", dir, (unsigned long long)hash_stable(path, strlen(path)),
+	    r->aliases ? "-a" : (env->flags & TABLE_FOLD) != 0 ? "" : "-c", utf8 ? "" : "-b",
 	    (env->flags & TABLE_RHS_IS_FILE) != 0 ? "-f" : "");
-	if (file_mtime_us(file) <= source_us) {
+	if (file_mtime_us(file) != source_us) {
 		if (file_mkdirs(dir, 0700) < 0)
 			why = xasprintf("create directory %s: %s", dir, strerror(errno));
 		else
-			why = make_own(file, r);
+			why = make_own(file, r, source_us);
 	}
 	if (why == NULL)
 		x = index_open(file, true, &why);
