@@ -90,7 +90,7 @@ static void question_work(void *data)
 		q->text = group_text(group);
 	if (q->text != NULL) {
 		q->result = TABLE_FOUND;
-	} else if (e == 0 || e == ENOENT || e == ESRCH || e == EBADF || e == EPERM) {	/* "not found": getpwnam(3) */
+	} else if (e == 0) {		/* any other is an error, as for Postfix: better later than bounced */
 		q->result = TABLE_NONE;
 	} else {
 		q->result = TABLE_ERROR;
