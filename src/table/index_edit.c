@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -137,13 +138,14 @@ static int begin(struct index_edit *x, size_t map_bytes)
 
 struct index_edit *index_edit_new(const char *path, const struct index_how *how, char **why_r)
 {
+	static atomic_uint count;	/* two threads may make the same one */
 	struct index_edit *x = xcalloc(1, sizeof(*x));
 	char *real = realpath(path, NULL);
 	size_t bytes;
 	int fd, e;
 
 	x->path = real != NULL ? real : xstrdup(path);
-	x->tmp = xasprintf("%s.tmp.%d", x->path, (int)getpid());
+	x->tmp = xasprintf("%s.tmp.%d.%u", x->path, (int)getpid(), atomic_fetch_add(&count, 1));
 	x->no_nul = how->no_nul;
 	x->mtime_us = how->mtime_us;
 	if (!lock_old(x) || (fd = open_tmp(x, how->mode)) < 0) {
