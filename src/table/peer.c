@@ -283,20 +283,29 @@ static bool my_turn(const struct peer_op *op)
 	return TAILQ_FIRST(&op->peer->waiting) == op;
 }
 
+/* Out of the queue, for whatever reason: a wake-up that was meant for op is passed on to the next. */
+static void leave_queue(struct peer_op *op)
+{
+	struct peer *p = op->peer;
+	bool first = my_turn(op);
+
+	TAILQ_REMOVE(&p->waiting, op, link);
+	p->n_waiting--;
+	if (first && !TAILQ_EMPTY(&p->waiting))
+		task_wake(TAILQ_FIRST(&p->waiting)->task);
+}
+
 static void wait_turn(struct peer_op *op)
 {
 	struct peer *p = op->peer;
 
 	if (!my_turn(op) || (LIST_EMPTY(&p->idle) && p->n >= CONNECTIONS_MAX))
 		return;
-	TAILQ_REMOVE(&p->waiting, op, link);
-	p->n_waiting--;
+	leave_queue(op);
 	if (take_idle(op))
 		timer_end(&op->limit);
 	else
 		begin(op);
-	if (!TAILQ_EMPTY(&p->waiting))		/* there may be room for one more */
-		task_wake(TAILQ_FIRST(&p->waiting)->task);
 }
 
 static void try_next(struct peer_op *op)
@@ -377,10 +386,8 @@ enum peer_result peer_poll(struct peer_op *op)
 			connected(op);
 	} while (op->state != before && op->result == PEER_WAIT);
 	if (op->result == PEER_WAIT && timer_expired(&op->limit)) {
-		if (op->state == WAITING) {
-			TAILQ_REMOVE(&op->peer->waiting, op, link);
-			op->peer->n_waiting--;
-		}
+		if (op->state == WAITING)
+			leave_queue(op);
 		drop_attempt(op);
 		fail(op, ETIMEDOUT, "");
 	}
@@ -393,8 +400,7 @@ void peer_end(struct peer_op *op, bool keep)
 
 	timer_end(&op->limit);
 	if (op->state == WAITING) {
-		TAILQ_REMOVE(&p->waiting, op, link);
-		p->n_waiting--;
+		leave_queue(op);
 	} else if (op->state == READY && keep) {
 		conn_idle(op->conn);
 	} else if (op->state != 0) {
