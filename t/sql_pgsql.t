@@ -28,7 +28,7 @@ my $s = server(
 	"smtpd_recipient_restrictions = check_recipient_access inline:{hang\@example.net=hang,mute\@example.net=mute}, permit_mynetworks, reject\nsmtpd_error_sleep_time = 0\n",
     files => { 'alias.cf' => $cf->("query = SELECT v FROM t WHERE k = '%s'"), 'plain.cf' => $cf->($q), 'function.cf' => $cf->('select_function = look'),
 	'old.cf' => $cf->("table = t\nselect_field = v\nwhere_field = k\nadditional_conditions = limit 1"), 'socket.cf' => $cf->($q, '', "unix:$db->{dir}"),
-	'uri.cf' => $cf->($q, "dbname = nosuch\n", "postgresql://mail\@127.0.0.1:$db->{port}/postgres"), 'utf8.cf' => $cf->($q, "encoding = UTF8\n"),
+	'uri.cf' => $cf->($q, "dbname = nosuch\n", "postgresql://mail\@127.0.0.1:$db->{port}/postgres"), 'utf8.cf' => $cf->($q, "encoding = UTF8\n"), 'noenc.cf' => $cf->($q, "encoding = NOSUCH\n"),
 	'format.cf' => $cf->($q, "result_format = %s@%d\ndomain = in.test\n"), 'limit.cf' => $cf->($q, "expansion_limit = 3\n"), 'syntax.cf' => $cf->("query = SELEKT '%s'"),
 	'command.cf' => $cf->("query = SET x.y TO '%s'"), 'copy.cf' => $cf->('query = COPY t TO STDOUT'), 'second.cf' => $cf->($q, '', "unix:/nonexistent inet:127.0.0.1:$db->{port}"),
 	'nodb.cf' => "hosts = 127.0.0.1\nquery = SELECT 1\n", 'template.cf' => $cf->('query = SELECT %x'),
@@ -53,6 +53,7 @@ query_is('main.cf', 'pgsql:legacy', 'two', 'x');
 SKIP: { skip 'the socket has another port', 2 if $db->{port} != 5432; query_is('over the socket', 'socket', 'two', 'x,y') }
 query_is('a URI', 'uri', 'two', 'x,y', qr/overriding earlier entry: dbname=postgres/);
 query_is('LATIN1: no such key', 'plain', "\xc3\xbc", 'rc 1');
+query_is('no such encoding', 'noenc', 'a', 'rc 1', qr/warning: dict_pgsql: cannot set the encoding to NOSUCH, skipping 127\.0\.0\.1:\d+\n/);
 query_is('LATIN1: no such value', 'plain', 'euro', 'rc 1', qr/warning: pgsql query failed: fatal error from host 127\.0\.0\.1:\d+: ERROR:  character with byte sequence 0xe2 0x82 0xac in encoding "UTF8" has no equivalent in encoding "LATIN1"/);
 query_is('UTF8', 'utf8', "\xc3\xbc", 'umlaut,x');
 query_is('UTF8 value', 'utf8', 'euro', "\xe2\x82\xac,x");

@@ -77,6 +77,7 @@ static PGconn *connect_to(const struct pg *p, const struct client_host *h, const
 		key[n] = "host", value[n++] = *h->name != '\0' ? h->name : NULL;
 		key[n] = "port", value[n++] = h->port;
 	}
+	key[n] = "client_encoding", value[n++] = p->encoding;	/* with the first packet: to set it later may wait for ever */
 	key[n] = NULL;
 	value[n] = NULL;
 	return PQconnectdbParams(key, value, 1);
@@ -88,14 +89,14 @@ static void *pg_connect(void *table, const struct client_host *h, struct client_
 	PGconn *db = connect_to(p, h, a);
 	int err = errno;
 
-	if (PQstatus(db) != CONNECTION_OK)
-		ask_note(a, "connect to pgsql server %s: %s", h->text, PQerrorMessage(db));
-	else if (PQsetClientEncoding(db, p->encoding) != 0)
-		ask_note(a, "dict_pgsql: cannot set the encoding to %s, skipping %s", p->encoding, h->text);
-	else {
+	if (PQstatus(db) == CONNECTION_OK) {
 		ask_debug(a, "successful connection to host %s", h->text);
 		return db;
 	}
+	if (strstr(PQerrorMessage(db), "\"client_encoding\"") != NULL)	/* the one the server does not know */
+		ask_note(a, "dict_pgsql: cannot set the encoding to %s, skipping %s", p->encoding, h->text);
+	else
+		ask_note(a, "connect to pgsql server %s: %s", h->text, PQerrorMessage(db));
 	PQfinish(db);
 	errno = err;
 	return NULL;
