@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <postrider/tableclient.h>
 
-enum { CONNECTION_GONE = 2006, CONNECTION_LOST = 2013, CONNECT_SHARE = 3 };
+enum { CONNECT_SHARE = 3 };
 
 struct my {
 	const char	*user, *password, *dbname, *query;
@@ -159,9 +159,18 @@ static void quote(void *arg, const char *part, struct buf *out)
 
 static enum client_result broken(MYSQL *db)
 {
-	unsigned n = mysql_errno(db);
-
-	return n == CONNECTION_GONE || n == CONNECTION_LOST ? CLIENT_LOST : CLIENT_REFUSED;
+	switch (mysql_errno(db)) {
+	case 1053:	/* the server shuts down */
+	case 1927:	/* killed */
+	case 2006:	/* gone */
+	case 2013:	/* lost */
+	case 2014:	/* out of step */
+	case 2026:	/* TLS */
+	case 2027:	/* a malformed packet */
+	case 4031:	/* idle for too long */
+		return CLIENT_LOST;
+	}
+	return CLIENT_REFUSED;
 }
 
 static enum client_result rows(MYSQL_RES *res, struct client_ask *a)
