@@ -118,12 +118,20 @@ void records_close(struct records *r)
 	r->contents = NULL;
 }
 
-/* "root: alice" and "root : alice", but not "2001:db8::1 OK". */
+/* "root: alice" and "root : alice", but not "2001:db8::1 OK", and not "fe80:: OK". */
 static bool looks_like_alias(const char *line)
 {
 	size_t n = *line == '"' ? 1 + strcspn(line + 1, "\"") : 0;
+	char *key;
+	struct ip ip;
+	bool addr;
 
 	n += strcspn(line + n, " \t");
+	key = xstrndup(line, n);
+	addr = ip_parse(&ip, key);
+	free(key);
+	if (addr)
+		return false;
 	if (n > 0 && line[n - 1] == ':')
 		return true;
 	return line[n + strspn(line + n, " \t")] == ':';

@@ -188,6 +188,9 @@ static void test_aliases(void)
 	t = open_file("hash", "access", "2001:db8::1 REJECT\nexample.com OK\n");
 	answers(t, "2001:db8::1", "REJECT");
 	answers(t, "example.com", "OK");
+	t = open_file("hash", "networks", "fe80:: REJECT\nexample.com OK\n");
+	answers(t, "fe80::", "REJECT");
+	answers(t, "example.com", "OK");
 	t = open_file("lmdb", "empty", "");
 	answers(t, "x", "-");
 }
