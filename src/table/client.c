@@ -296,9 +296,21 @@ static const char *domain_of(const char *key)
 }
 
 /* Where the caller may wait: commands without a loop, and threads that load. */
-static enum table_result ask_now(struct backend *b, struct table_op *op, const char *key)
+static enum table_result ask_now(struct backend *b, struct table_op *op, const char *key, const char *domain)
 {
+	enum table_result r;
 	struct client_ask *a;
+
+	if (b->domain != NULL) {
+		struct match_op m = { 0 };
+		bool passes;
+
+		match_start(&m, op->task, NULL, b->domain, domain, NULL);
+		passes = domain_passes(b, op, key, match_poll(&m), &r);
+		match_end(&m);
+		if (!passes)
+			return r;
+	}
 
 	if (*key == '\0' || !template_wants(&b->needs, key))
 		return TABLE_NONE;
@@ -311,7 +323,7 @@ static enum table_result ask_now(struct backend *b, struct table_op *op, const c
 	else if (a->notes.len > 0)
 		op->why = op->buf.p;
 	op->err = a->err;
-	enum table_result r = a->answer;
+	r = a->answer;
 	ask_free(a);
 	return r;
 }
@@ -328,7 +340,7 @@ enum table_result client_lookup(void *contents, struct table_op *op, const char 
 	if (b->domain != NULL && domain == NULL)
 		return TABLE_NONE;
 	if (!table_on_loop())
-		return ask_now(b, op, key);
+		return ask_now(b, op, key, domain);
 	w = op->state = xcalloc(1, sizeof(*w));
 	if (b->domain != NULL) {
 		match_start(&w->domain, op->task, NULL, b->domain, domain, NULL);

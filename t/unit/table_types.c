@@ -284,6 +284,21 @@ static void test_index(void)
 	buf_release(&text);
 }
 
+/* Without a loop. An empty file is a data base that can answer. */
+static void test_domain(void)
+{
+	char text[400];
+	struct table *t;
+
+	snprintf(text, sizeof(text), "dbpath = %s\nquery = SELECT '%%s'\ndomain = in.test, inline:{x.test=x}\n",
+	    write_file("domain.db", ""));
+	t = open_file("sqlite", "domain.cf", text);
+	answers(t, "a@in.test", "a@in.test");
+	answers(t, "a@x.test", "a@x.test");
+	answers(t, "a@out.test", "-");
+	answers(t, "in.test", "-");
+}
+
 static void test_combined(void)
 {
 	answers(table_open(set, "unionmap:{static:one, static:two,inline:{x=three}}", TABLE_ADDR, NULL, NULL), "x",
@@ -324,6 +339,7 @@ int main(void)
 	test_limits();
 	test_aliases();
 	test_index();
+	test_domain();
 	test_combined();
 	table_types(&types);
 	ok(types.n >= 16 && table_type_known("proxy") && table_type_known("hash") && !table_type_known("foo"), "types");
