@@ -16,7 +16,7 @@ my $s = server(
 	    "virtual_mailbox_maps = inline:{ v\@vm.test=v/ }\nrelay_domains = relay.test\nrelay_recipient_maps = inline:{ r\@relay.test=x }\n" .
 	    "canonical_maps = inline:{ old\@example.com=new\@example.com }\nmasquerade_domains = example.com\n" .
 	    "transport_maps = inline:{ tm.test=smtp:[127.0.0.1]:$sink->{port}, {later.test = retry:4.2.1 not today}, " .
-	    "{never.test = error:5.7.1 not wanted}, odd.test=nosuch: }\nrelocated_maps = inline:{ {gone\@example.com = new\@far.test, or ask} }\n" .
+	    "{never.test = error:5.7.1 not wanted}, {esc.test = error:5.7.1 \e[31mred}, odd.test=nosuch: }\nrelocated_maps = inline:{ {gone\@example.com = new\@far.test, or ask} }\n" .
 	    "local_recipient_maps = inline:{ user=x, new=x }\nlocal_transport = error:5.0.0 mail is not delivered here\n" .
 	    "relayhost = [127.0.0.1]:$sink->{port}\nsmtp_generic_maps = inline:{ user\@example.com=out\@isp.test, t\@tm.test=there\@tm.test }\n" .
 	    "recipient_bcc_maps = inline:{ t\@tm.test=copy\@tm.test }\nsmtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\n",
@@ -113,6 +113,9 @@ sub explain_ { return JSON::PP->new->pretty->encode($_[0]) }
 	like($out, qr/\nresult deliverable\n\z/, 'the result comes last');
 	($rc, $out) = $s->tool('postrider', 'explain', 'x@never.test');
 	like($out, qr/\nresult undeliverable: 550 5\.7\.1 <x\@never\.test>: Recipient address rejected: not wanted\n\z/, 'with the reason');
+	($rc, $out) = $s->tool('postrider', 'explain', 'x@esc.test');
+	like($out, qr/lookup .*"error:5\.7\.1 \?\[31mred"/, 'a control character is shown');
+	unlike($out, qr/\e/, 'and not sent to the terminal');
 	for my $bad ([], ['a b c'], ['a@b', 'c@d'], ['a@b', '--sender'], ['a@b', '--service', 'nosuch'], ['a@b,c@d'], ['--frobnicate', 'a@b']) {
 		($rc, $out, $err) = $s->tool('postrider', 'explain', @$bad);
 		is($rc, 2, "explain @$bad: 2");

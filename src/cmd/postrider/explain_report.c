@@ -1,6 +1,21 @@
 /* explain_report.c - prints what explain finds out. */
 #include "explain.h"
+#include <stdarg.h>
 #include <stdio.h>
+
+/* What tables and command lines hold may be read on a terminal: nothing in it is obeyed there. */
+static void line(const char *fmt, ...) PRINTF(1, 2);
+static void line(const char *fmt, ...)
+{
+	struct buf b = { 0 };
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vaddf(&b, fmt, ap);
+	va_end(ap);
+	puts(str_printable(b.p, '?'));
+	buf_release(&b);
+}
 
 static void end_section(struct report *r)
 {
@@ -22,7 +37,9 @@ void report_section(struct report *r, const char *what, const char *of)
 {
 	end_section(r);
 	if (!r->json) {
-		printf("%s%s%s%s\n", r->nsections > 0 ? "\n" : "", what, of != NULL ? " " : "", of != NULL ? of : "");
+		if (r->nsections > 0)
+			puts("");
+		line("%s%s%s", what, of != NULL ? " " : "", of != NULL ? of : "");
 	} else {
 		buf_adds(&r->out, r->nsections > 0 ? ",\n  {" : "{\"sections\": [\n  {");
 		add_string(&r->out, "section", what);
@@ -39,24 +56,22 @@ static void event_text(const struct trace_event *e)
 {
 	switch (e->kind) {
 	case TRACE_REWRITE:
-		printf("    rewrite  %s: %s -> %s\n", e->what, *e->key != '\0' ? e->key : "<>",
+		line("    rewrite  %s: %s -> %s", e->what, *e->key != '\0' ? e->key : "<>",
 		    *e->value != '\0' ? e->value : "<>");
 		break;
 	case TRACE_LOOKUP:
-		printf("    lookup   %s %s: \"%s\" -> ", e->what, e->table, e->key);
-		if (e->failed)
-			printf("lookup error\n");
-		else if (e->value != NULL)
-			printf("\"%s\"\n", e->value);
+		if (e->failed || e->value == NULL)
+			line("    lookup   %s %s: \"%s\" -> %s", e->what, e->table, e->key,
+			    e->failed ? "lookup error" : "not found");
 		else
-			printf("not found\n");
+			line("    lookup   %s %s: \"%s\" -> \"%s\"", e->what, e->table, e->key, e->value);
 		break;
 	case TRACE_MATCH:
-		printf("    match    %s: \"%s\" -> %s\n", e->what, e->key != NULL ? e->key : "",
+		line("    match    %s: \"%s\" -> %s", e->what, e->key != NULL ? e->key : "",
 		    e->failed ? "lookup error" : e->value);
 		break;
 	case TRACE_NOTE:
-		printf("    setting  %s = %s\n", e->what, e->value);
+		line("    setting  %s = %s", e->what, e->value);
 		break;
 	}
 }
@@ -100,7 +115,7 @@ void report_event(struct report *r, const struct trace_event *e)
 void report_fact(struct report *r, const char *name, const char *value)
 {
 	if (!r->json) {
-		printf("  %-10s %s\n", name, *value != '\0' ? value : "<>");
+		line("  %-10s %s", name, *value != '\0' ? value : "<>");
 		return;
 	}
 	if (r->any_step && !r->any_fact)
@@ -116,7 +131,8 @@ void report_end(struct report *r, enum explain_status status, const char *why)
 
 	end_section(r);
 	if (!r->json) {
-		printf("\nresult %s%s%s\n", words[status], why != NULL ? ": " : "", why != NULL ? why : "");
+		puts("");
+		line("result %s%s%s", words[status], why != NULL ? ": " : "", why != NULL ? why : "");
 		return;
 	}
 	buf_adds(&r->out, r->nsections > 0 ? "\n ],\n " : "{\"sections\": [],\n ");
