@@ -63,7 +63,7 @@ for my $user ($> == 0 ? (undef, 'nobody') : ((getpwuid $>)[0])) {
 		like($s->client->send_mail(to => 'full@example.org'), qr/^250/, "$who: mail is taken all the same");
 		is(scalar($sink->wait_mails(1)), 1, "$who: and delivered");
 		my $st = $s->status;
-		cmp_ok($st->{loop}{blocked_switches} // 0, '==', 0, "$who: the loop never waited");
+		cmp_ok($st->{loop}{blocked_switches} // 0, '==', 0, "$who: the loop never waited") unless $ENV{POSTRIDER_SAN};
 		# Somebody reads again: what was kept, then how much was not.
 		my ($log, $end) = ('', time + 30);
 		$r->blocking(0);
