@@ -12,7 +12,7 @@ use Postrider::Asked;
 sub ns { return Postrider::Asked::netstring($_[0]) }
 my $dir = Postrider::Asked->new(kind => 'socketmap', down => 1)->{dir};
 my $sm = Postrider::Asked->new(kind => 'socketmap', replies => { 'one@sm.test' => ns('OK x@remote.test'), 'temp@sm.test' => ns('TEMP later'), 'perm@sm.test' => ns('PERM broken'), 'hang@sm.test' => undef,
-	'big@sm.test' => '999999999:x', 'junk@sm.test' => "220 hello\r\n", 'close@sm.test' => '', 'late@sm.test' => ns('OK y@remote.test') });
+	'big@sm.test' => '999999999:x', 'junk@sm.test' => "220 hello\r\n", 'close@sm.test' => '', 'late@sm.test' => ns('OK y@remote.test'), 'flush.test' => ns('OK yes') });
 my $tcp = Postrider::Asked->new(kind => 'tcp', replies => { 'one@tcp.test' => "200 x\@remote.test\n", 'temp@tcp.test' => "400 later\n", 'odd@tcp.test' => "999 what\n", 'a%20b@tcp.test' => "200 x\@remote%2Etest\n", 'hang@tcp.test' => undef });
 my $s = server(main => <<EOT);
 mydestination =
@@ -20,11 +20,12 @@ virtual_alias_domains = sm.test, tcp.test, un.test
 virtual_alias_maps = socketmap:inet:127.0.0.1:$sm->{port}:aliases, tcp:localhost:$tcp->{port}
 smtpd_recipient_restrictions = permit_mynetworks, reject
 default_transport = discard
+fast_flush_domains = socketmap:inet:127.0.0.1:$sm->{port}:flush
 smtpd_soft_error_limit = 1000
 smtpd_hard_error_limit = 1000
 smtpd_error_sleep_time = 0
 EOT
-$s->{allow} = [qr/lookup error/, qr/socketmap server/, qr/TCP map/, qr/connect to/];
+$s->{allow} = [qr/lookup error/, qr/reject: ETRN/, qr/socketmap server/, qr/TCP map/, qr/connect to/];
 my $c = $s->client;
 $c->cmd('EHLO client.test');
 $c->cmd('MAIL FROM:<a@example.net>');
@@ -38,6 +39,16 @@ rcpt('one@tcp.test', qr/^250/, 'tcp: found');
 rcpt('"a b"@tcp.test', qr/^250/, 'in its encoding');
 rcpt('two@tcp.test', qr/^550 5\.1\.1/, 'not found');
 rcpt("$_\@tcp.test", $later, $_) for qw(temp odd);
+# ---- which sites may be flushed
+{
+	my $e = $s->client;
+	$e->cmd('EHLO client.test');
+	is($e->cmd('ETRN flush.test'), '250 Queuing started', 'ETRN waits for what fast_flush_domains says');
+	is($e->cmd('ETRN other.test'), '459 <other.test>: service unavailable', 'other sites are refused');
+	is(($s->tool('postqueue', '-s', 'flush.test'))[0], 0, 'postqueue -s waits, too');
+	my ($rc, undef, $err) = $s->tool('postqueue', '-s', 'other.test');
+	is("$rc $err", qq{69 postqueue: fatal: Flush service is not configured for destination "other.test"\n}, 'and is refused for others');
+}
 wait_for("log", 10, sub { $s->log =~ /bad status code/ });
 my $log = $s->log;
 like($log, qr/smtpd\[\d+\]: warning: socketmap:inet:127\.0\.0\.1:\d+:aliases socketmap server temporary error: later\n/, 'the reason is logged');

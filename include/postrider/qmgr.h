@@ -7,7 +7,7 @@
 #include <postrider/log.h>
 #include <postrider/store.h>
 
-struct task; struct service; struct delivery;
+struct task; struct service; struct delivery; struct match_list;
 
 /* One recipient of a delivery and what became of it. */
 enum outcome { OUT_NONE, OUT_SENT, OUT_DEFERRED, OUT_BOUNCED };
@@ -73,7 +73,8 @@ void	qmgr_release(void);		/* forgets everything at once; before store_close() */
 /* Control: flush and friends (return at once; work goes on in the background) */
 void	qmgr_flush_all(void);			/* postqueue -f, postrider flush: everything deferred is due now */
 void	qmgr_flush_id(queue_id_t);		/* postqueue -i */
-bool	qmgr_flush_site(const char *domain);	/* ETRN, postqueue -s; false: site not eligible (fast_flush_domains) */
+void	qmgr_flush_site(const char *domain);	/* ETRN, postqueue -s: a site that fast_flush_domains names */
+const struct match_list *qmgr_flush_domains(void);	/* borrowed; NULL: none */
 /* postsuper on a message: done when it is in the store. Deleting cancels deliveries of it that are under way; a hold
  * lets them finish. */
 enum qmgr_change { QMGR_DELETE, QMGR_HOLD, QMGR_RELEASE, QMGR_REQUEUE, QMGR_EXPIRE };

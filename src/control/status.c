@@ -7,6 +7,7 @@
 #include <postrider/smtpd.h>
 #include <postrider/store.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static struct control_hooks hooks;
@@ -18,21 +19,53 @@ void control_set_hooks(const struct control_hooks *h)
 
 /* ---- flush -------------------------------------------------------------------------------------- */
 
+/* Only for sites in fast_flush_domains, whose tables may take their time. */
+static enum step flush_site(struct conn *c, const char *site)
+{
+	struct match_op *op = c->verb_state;
+
+	if (op == NULL) {
+		c->verb_state = op = xcalloc(1, sizeof(*op));
+		match_start(op, &c->task, NULL, qmgr_flush_domains(), site, NULL);
+	}
+	switch (match_poll(op)) {
+	case MATCH_WAIT:
+		return STEP_WAIT;
+	case MATCH_YES:
+		qmgr_flush_site(site);
+		return answer_ok(c);
+	case MATCH_NO:
+		return answer_error(c, "Flush service is not configured for destination \"%s\"", site);
+	case MATCH_ERROR:
+		break;
+	}
+	return answer_error(c, "Cannot flush mail queue - mail system is down");	/* Postfix's words for that, too */
+}
+
 static enum step flush_step(struct conn *c)
 {
 	const char *id = conn_attr(c, "id"), *site = conn_attr(c, "site");
 	queue_id_t n;
 
-	if (site != NULL && !qmgr_flush_site(site))
-		return answer_error(c, "Flush service is not configured for destination \"%s\"", site);
 	if (id != NULL && queue_id_parse(id, &n))
 		qmgr_flush_id(n);
-	if (id == NULL && site == NULL)
+	if (site != NULL)
+		return flush_site(c, site);
+	if (id == NULL)
 		qmgr_flush_all();
 	return answer_ok(c);
 }
 
-const struct verb verb_flush = { .name = "flush", .right = RIGHT_FLUSH, .step = flush_step };
+static void flush_end(struct conn *c)
+{
+	struct match_op *op = c->verb_state;
+
+	if (op != NULL)
+		match_end(op);
+	free(op);
+}
+
+const struct verb verb_flush = { .name = "flush", .right = RIGHT_FLUSH, .step = flush_step, .end = flush_end };
 
 /* ---- status ------------------------------------------------------------------------------------- */
 

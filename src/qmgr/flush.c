@@ -206,36 +206,25 @@ void qmgr_flush_id(queue_id_t id)
 		flush.id[flush.nids++] = id;
 }
 
-static bool eligible(const char *domain)
+const struct match_list *qmgr_flush_domains(void)
 {
-	struct match_op op = { 0 };
-	bool yes;
-
-	if (qmgr.conf->flush_domains == NULL)
-		return false;
-	match_start(&op, &flush.task, &qmgr.log, qmgr.conf->flush_domains, domain, NULL);
-	yes = match_poll(&op) == MATCH_YES;	/* lists that would have to wait for an answer name no site at once */
-	match_end(&op);
-	return yes;
+	return qmgr.conf != NULL ? qmgr.conf->flush_domains : NULL;
 }
 
-bool qmgr_flush_site(const char *domain)
+void qmgr_flush_site(const char *domain)
 {
 	struct site_flush *s;
 
-	if (!eligible(domain))
-		return false;
 	begin();
 	TAILQ_FOREACH(s, &flush.sites, link)
 		if (str_ieq(s->domain, domain) && s->after == 0)
-			return true;
+			return;
 	if (flush.nsites == SITES_MAX)
-		return true;		/* all of them are flushed soon */
+		return;			/* all of them are flushed soon */
 	s = xcalloc(1, sizeof(*s));
 	s->domain = str_lower(xstrdup(domain));
 	TAILQ_INSERT_TAIL(&flush.sites, s, link);
 	flush.nsites++;
-	return true;
 }
 
 void flush_stop(void)

@@ -44,11 +44,9 @@ static enum cmd_result flush(struct session *s, struct command *c)
 	case MATCH_WAIT:
 		return CMD_WAIT;
 	case MATCH_YES:
-		if (qmgr_flush_site(site)) {
-			reply(s, "250 Queuing started");
-			return CMD_OK;
-		}
-		/* fallthrough */
+		qmgr_flush_site(site);
+		reply(s, "250 Queuing started");
+		return CMD_OK;
 	case MATCH_NO:
 		log_warn(&s->log, "reject: ETRN %.100s... from %s", site, s->client);
 		reply(s, "459 <%s>: service unavailable", site);

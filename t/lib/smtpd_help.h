@@ -124,10 +124,9 @@ void cleanup_date(char *out, size_t size, int64_t at UNUSED)
 	snprintf(out, size, "today");
 }
 
-bool qmgr_flush_site(const char *site)
+void qmgr_flush_site(const char *site)
 {
 	buf_addf(&box.text, "flush %s\n", site);
-	return true;
 }
 
 /* ---- the client ------------------------------------------------------------------------------------ */
