@@ -84,11 +84,13 @@ SKIP: {
 	like(Postrider::Client->new(port => $p2)->{greeting}, qr/^220/, 'which answers');
 	my $taken = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $s->port(3), Listen => 1);
 	push @{$s->{allow}}, qr/bind/;
-	$s->write_conf('master.cf', "$m\n127.0.0.1:@{[$s->port(3)]} inet n - n - - smtpd\n");
+	my $free = $s->port(4);
+	$s->write_conf('master.cf', join "\n", $m, map { "127.0.0.1:$_ inet n - n - - smtpd" } $free, $s->port(3) . "\n");
 	($rc, $out, $err) = $s->tool('postrider', 'reload');
 	is($rc, 1, 'an address in use refuses the reload');
 	like($err, qr/in use/, 'and says so');
 	like(Postrider::Client->new(port => $p2)->{greeting}, qr/^220/, 'the addresses are as before');
+	ok(wait_for('closed', 10, sub { !IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $free) }), 'a free one before it does not stay bound');
 	$s->write_conf('master.cf', $m);
 	is(($s->tool('postrider', 'reload'))[0], 0, 'reload back');
 	ok(!IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $p2), 'the removed address is closed');

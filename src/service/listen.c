@@ -2,7 +2,7 @@
  *
  * Listeners outlive generations: the list below is the process's. Adopting a new generation binds, in
  * a job of the load class, every address that is not bound yet (by ourselves or through the parent, inet.h);
- * if one fails all new ones are closed and nothing has changed. Then, on the loop,
+ * if one fails all new ones are closed, the parent's too, and nothing has changed. Then, on the loop,
  * each listener is pointed at its service in the new generation and those nobody wants are closed.
  * Connections are accepted many at a time: the backlog of a busy server fills faster than one pass.
  *
@@ -215,6 +215,7 @@ struct bind_job {
 	size_t		 n;
 	char		*why;		/* malloced: the first failure */
 	int		(*binder)(const char *, int *);
+	void		(*unbinder)(const char *);	/* NULL: what was bound may stay with the parent */
 };
 
 static void bind_run(void *data)
@@ -238,9 +239,13 @@ static void bind_free(void *data)
 {
 	struct bind_job *j = data;
 
-	for (size_t i = 0; i < j->n; i++)
-		if (j->want[i].fd >= 0)
-			close(j->want[i].fd);
+	for (size_t i = 0; i < j->n; i++) {	/* those that became no listeners */
+		if (j->want[i].fd < 0)
+			continue;
+		close(j->want[i].fd);
+		if (j->unbinder != NULL)
+			j->unbinder(j->want[i].text);
+	}
 	free(j->want);
 	free(j->why);
 	free(j);
@@ -348,6 +353,8 @@ void generation_adopt_start(struct listen_op *op, struct task *task, struct gene
 	*op = (struct listen_op){ .active = true, .priv = a };
 	a->generation = generation_ref(g);
 	j->binder = binder;
+	/* At a start the parent keeps them: clients wait in the backlog for the relay that comes next. */
+	j->unbinder = generation_current() != NULL ? unbinder : NULL;
 	j->want = xcalloc(g->nlisten + 1, sizeof(*j->want));
 	for (size_t i = 0; i < g->nlisten; i++) {
 		if (listener_find(g->listen[i].text) != NULL)
