@@ -149,6 +149,11 @@ void client_lost(struct attempt *a, enum stream_result r)
 		a->ihop--;
 		a->naddr--;
 	}
+	if (a->local) {			/* the socket is the only address: another connection to it */
+		session_clear(a);
+		attempt_enter(a, ST_CACHE_POLICY);
+		return;
+	}
 	go_on(a);
 }
 

@@ -357,6 +357,8 @@ static void test_cancel(struct service *s)
 	ok(true, "cancelled at twelve moments");
 }
 
+#define LMTP_HELLO "< 220 x LMTP\n> LHLO mx.example.com\n< 250-x\n< 250 PIPELINING\n"
+
 static void test_lmtp(void)
 {
 	struct service *s = service_with("lmtp_lhlo_timeout = 2s\n", "lmtp unix - - n - - lmtp\n", "lmtp");
@@ -385,6 +387,21 @@ static void test_lmtp(void)
 	deliver(s, "unix:lmtp", message_make("s@x.test", HEADER, "x\r\n", "a@x.test", NULL), false);
 	is_str(buf_str(&events),
 	    "a@x.test deferred 4.4.1 none (connect to mx.example.com[lmtp]: No such file or directory)\n", "no socket");
+
+	memset(&p, 0, sizeof(p));	/* a kept connection dies, and another one is refused, with the next message */
+	p.script[0] = LMTP_HELLO MAILED "> MAIL\nclose\n";
+	p.script[1] = LMTP_HELLO MAILED "> MAIL\n> RCPT\n> DATA\n< 421 4.3.2 bye\n";
+	p.script[2] = LMTP_HELLO MAILED "> QUIT\n";
+	peer_start(&p, path);
+	for (int i = 0; i < 3; i++) {
+		deliver(s, "unix:lmtp", message_make("s@x.test", HEADER, "x\r\n", "a@x.test", NULL), i < 2);
+		is_str(buf_str(&events), "a@x.test sent 2.0.0 mx.example.com[lmtp] (250 2.0.0 ok)\n",
+		    "a connection to a socket that died in the cache costs nothing");
+	}
+	peer_stop(&p);
+	unlink(path);
+	is_int(p.connections, 3, "but new connections");
+	buf_release(&p.heard);
 }
 
 int main(void)
