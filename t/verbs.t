@@ -195,8 +195,8 @@ $s->finish;
 }
 
 # ---- no room in the queue's file system
-{
-	my $f = server(main => "relayhost = [127.0.0.1]:$sink->{port}\nqueue_minfree = 4000000000000000\nmessage_size_limit = 10000\n", allow => [qr/free|space|storage/]);
+for my $room ("queue_minfree = 4000000000000000\nmessage_size_limit = 10000\n", "message_size_limit = 9223372036854775807\nmailbox_size_limit = 0\nvirtual_mailbox_limit = 0\n") {
+	my $f = server(main => "relayhost = [127.0.0.1]:$sink->{port}\n$room", allow => [qr/free|space|storage/]);
 	my $c = session($f->client, 'EHLO x' => qr/^250/, 'MAIL FROM:<a@example.net>' => qr/^452 4\.3\.1 Insufficient system storage$/, 'RCPT TO:<b@example.org>' => qr/^503 5\.5\.1 /, 'NOOP' => qr/^250/);
 	$c->quit;
 	$f->finish;

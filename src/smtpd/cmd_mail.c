@@ -164,7 +164,7 @@ static enum cmd_result parameters(struct session *s, struct command *c)
 
 static enum cmd_result check_room(struct session *s, struct command *c)
 {
-	int64_t limit = view_long(s->view, message_size_limit);
+	int64_t limit = MIN(view_long(s->view, message_size_limit), INT64_MAX / 4);	/* no file system has that much */
 	struct store_stats st;
 	struct buf text = { 0 };
 
