@@ -12,8 +12,9 @@ use Postrider::Asked;
 sub ns { return Postrider::Asked::netstring($_[0]) }
 my $dir = Postrider::Asked->new(kind => 'socketmap', down => 1)->{dir};
 my $sm = Postrider::Asked->new(kind => 'socketmap', replies => { 'one@sm.test' => ns('OK x@remote.test'), 'temp@sm.test' => ns('TEMP later'), 'perm@sm.test' => ns('PERM broken'), 'hang@sm.test' => undef,
-	'big@sm.test' => '999999999:x', 'junk@sm.test' => "220 hello\r\n", 'close@sm.test' => '', 'late@sm.test' => ns('OK y@remote.test'), 'flush.test' => ns('OK yes') });
-my $tcp = Postrider::Asked->new(kind => 'tcp', replies => { 'one@tcp.test' => "200 x\@remote.test\n", 'temp@tcp.test' => "400 later\n", 'odd@tcp.test' => "999 what\n", 'a%20b@tcp.test' => "200 x\@remote%2Etest\n", 'hang@tcp.test' => undef });
+	'big@sm.test' => '999999999:x', 'junk@sm.test' => "220 hello\r\n", 'close@sm.test' => '', 'late@sm.test' => ns('OK y@remote.test'), 'flush.test' => ns('OK yes'),
+	(map { $_ => ns('OK EHLO client.test') } 'HALLO client.test', 'hallo client.test'), xnothing => ns('OK yes') });
+my $tcp = Postrider::Asked->new(kind => 'tcp', replies => { 'one@tcp.test' => "200 x\@remote.test\n", 'temp@tcp.test' => "400 later\n", 'odd@tcp.test' => "999 what\n", 'a%20b@tcp.test' => "200 x\@remote%2Etest\n", 'hang@tcp.test' => undef, xbad => "200 yes\n" });
 my $s = server(main => <<EOT);
 mydestination =
 virtual_alias_domains = sm.test, tcp.test, un.test
@@ -48,6 +49,20 @@ rcpt("$_\@tcp.test", $later, $_) for qw(temp odd);
 	is(($s->tool('postqueue', '-s', 'flush.test'))[0], 0, 'postqueue -s waits, too');
 	my ($rc, undef, $err) = $s->tool('postqueue', '-s', 'other.test');
 	is("$rc $err", qq{69 postqueue: fatal: Flush service is not configured for destination "other.test"\n}, 'and is refused for others');
+}
+# ---- what stands before a command
+{
+	my $map = "socketmap:inet:127.0.0.1:$sm->{port}";
+	my $f = server(main => "default_transport = discard\nsmtpd_command_filter = $map:filter\nsmtpd_noop_commands = $map:noop\nsmtpd_forbidden_commands = tcp:localhost:$tcp->{port}\n",
+		allow => [qr/non-SMTP command/]);
+	my $e = $f->client;
+	like($e->cmd('HALLO client.test'), qr/^250-/, 'smtpd_command_filter waits');
+	is($e->cmd('XNOTHING x'), '250 2.0.0 Ok', 'smtpd_noop_commands, too');
+	is($e->cmd('XOTHER'), '500 5.5.2 Error: command not recognized', 'what they do not name is as ever');
+	$e->raw("MAIL FROM:<a\@example.net>\r\nRCPT TO:<b\@remote.test>\r\nRSET\r\n");
+	like($e->line, $_, 'several commands at once, in their order') for qr/^250 2\.1\.0/, qr/^250 2\.1\.5/, qr/^250 2\.0\.0/;
+	like($e->cmd('XBAD'), qr/^221 2\.7\.0 /, 'and smtpd_forbidden_commands');
+	$f->finish;
 }
 wait_for("log", 10, sub { $s->log =~ /bad status code/ });
 my $log = $s->log;

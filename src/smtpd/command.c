@@ -37,6 +37,7 @@ void command_end(struct session *s)
 	if (c == NULL)
 		return;
 	access_end(&c->access);
+	maps_end(&c->filter);
 	match_end(&c->match);
 	resolve_end(&c->addr.resolve);
 	buf_release(&c->addr.addr);
@@ -66,40 +67,6 @@ static bool bare_lf_refused(struct session *s)
 	return true;
 }
 
-static bool list_has(struct session *s, const struct match_list *list, const char *word)
-{
-	struct match_op op = { 0 };
-	bool yes;
-
-	if (match_list_empty(list))
-		return false;
-	match_start(&op, &s->task, &s->log, list, word, NULL);
-	yes = match_poll(&op) == MATCH_YES;	/* Postfix: look-up errors are ignored, this is not critical */
-	match_end(&op);
-	return yes;
-}
-
-/* smtpd_command_filter: repairs commands of broken clients. A table that would have to wait counts as one that
- * cannot answer: commands are split before anything else looks at them. */
-static char *filtered(struct session *s, struct arena *a, char *text, bool *unsure_r)
-{
-	struct maps_op op = { 0 };
-	const char *p = text;
-	enum table_result r;
-
-	if (maps_empty(s->conf->command_filter))
-		return text;
-	p += strspn(p, " \t");
-	maps_start(&op, &s->task, &s->log, s->conf->command_filter, p, MAPS_ALL);
-	if ((r = maps_poll(&op)) == TABLE_FOUND) {
-		log_info(&s->log, "%s: replacing command \"%.100s\" with \"%.100s\"", s->client, text, op.value);
-		text = arena_strdup(a, op.value);
-	}
-	*unsure_r = r == TABLE_ERROR || r == TABLE_WAIT;
-	maps_end(&op);
-	return text;
-}
-
 static void junk(struct session *s)
 {
 	if (s->junk++ > (unsigned)view_int(s->view, smtpd_junk_command_limit))
@@ -107,12 +74,16 @@ static void junk(struct session *s)
 }
 
 /* ---- what is no command --------------------------------------------------------------------------------- */
-static void unknown_command(struct session *s, struct command *c)
+static bool looks_like_header(const struct command *c)
 {
 	const char *word = c->argv[0].text;
 
-	s->where = "UNKNOWN";
-	if (hdr_name_len(word, strlen(word)) > 0 || list_has(s, s->conf->forbidden_cmds, word)) {
+	return hdr_name_len(word, strlen(word)) > 0;
+}
+
+static void unknown_command(struct session *s, struct command *c, bool forbidden)
+{
+	if (forbidden || looks_like_header(c)) {
 		log_warn(&s->log, "non-SMTP command from %s: %.100s", s->client, c->line);
 		reply(s, "221 2.7.0 Error: I can break rules, too. Goodbye.");
 		s->hangup = true;
@@ -185,25 +156,63 @@ static const struct verb *verb_find(const char *word)
 	return &verbs[V_UNKNOWN];
 }
 
-/* True: s->cmd is to be run. */
-static bool dispatch(struct session *s, struct command *c)
+/* smtpd_command_filter: repairs commands of broken clients. */
+static enum table_result filter(struct session *s, struct command *c)
 {
-	if (c->argc == 0) {
-		protocol_error(s, "500 5.5.2 Error: bad syntax");
+	enum table_result r;
+
+	if (maps_empty(s->conf->command_filter))
+		return TABLE_NONE;
+	if (c->filter.maps == NULL)
+		maps_start(&c->filter, &s->task, &s->log, s->conf->command_filter, c->line + strspn(c->line, " \t"),
+		    MAPS_ALL);
+	if ((r = maps_poll(&c->filter)) == TABLE_FOUND) {
+		log_info(&s->log, "%s: replacing command \"%.100s\" with \"%.100s\"", s->client, c->line, c->filter.value);
+		c->line = arena_strdup(&c->arena, c->filter.value);
+	}
+	return r;
+}
+
+/* False: there is no word to look at, and that was answered. */
+static bool split(struct session *s, struct command *c)
+{
+	struct token argv[ARGS_MAX];
+
+	if (view_bool(s->view, smtputf8_enable) && !str_is_utf8(c->line, strlen(c->line))) {
+		protocol_error(s, "500 5.5.2 Error: bad UTF-8 syntax");
 		s->errors++;
 		return false;
 	}
-	if (list_has(s, s->conf->noop_cmds, c->argv[0].text)) {
-		reply(s, "250 2.0.0 Ok");
-		junk(s);
-		return false;
+	c->argc = tokenize(&c->arena, c->line, argv, ARGS_MAX);
+	c->argv = arena_alloc(&c->arena, (c->argc + 1) * sizeof(*argv));
+	memcpy(c->argv, argv, c->argc * sizeof(*argv));
+	if (c->argc == 0) {
+		protocol_error(s, "500 5.5.2 Error: bad syntax");
+		s->errors++;
 	}
-	c->verb = verb_find(c->argv[0].text);
-	s->count[c->verb - verbs].all++;
-	if (c->verb->run == NULL) {
-		unknown_command(s, c);
-		return false;
-	}
+	return c->argc > 0;
+}
+
+static void ask_list(struct session *s, struct command *c, enum line_phase phase, const struct match_list *list)
+{
+	match_start(&c->match, &s->task, &s->log, list, c->argv[0].text, NULL);
+	c->phase = phase;
+}
+
+/* Postfix: look-up errors are ignored, this is not critical. */
+static enum match_result listed(struct command *c)
+{
+	enum match_result r = match_poll(&c->match);
+
+	if (r != MATCH_WAIT)
+		match_end(&c->match);
+	return r;
+}
+
+/* True: the verb may run. */
+static bool admitted(struct session *s, struct command *c)
+{
+	c->phase = LINE_RUN;
 	if (s->denied != NULL && c->verb != &verbs[V_QUIT]) {
 		denied(s);
 		return false;
@@ -212,16 +221,61 @@ static bool dispatch(struct session *s, struct command *c)
 	return !out_of_step(s, c->verb);
 }
 
-static struct command *command_new(struct session *s, const struct slice *l, size_t len)
+enum line_result { LINE_WAITS = 0, LINE_ANSWERED, LINE_ADMITTED };
+
+static enum line_result line_step(struct session *s, struct command *c)
+{
+	enum match_result m;
+
+	switch (c->phase) {
+	case LINE_FILTER:
+		switch (filter(s, c)) {
+		case TABLE_WAIT:
+			return LINE_WAITS;
+		case TABLE_ERROR:
+			history_in(s, c->line);
+			local_data_error(s);
+			return LINE_ANSWERED;
+		default:
+			break;
+		}
+		history_in(s, c->line);
+		if (!split(s, c))
+			return LINE_ANSWERED;
+		ask_list(s, c, LINE_NOOP, s->conf->noop_cmds);
+		/* fallthrough */
+	case LINE_NOOP:
+		if ((m = listed(c)) == MATCH_WAIT)
+			return LINE_WAITS;
+		if (m == MATCH_YES) {
+			reply(s, "250 2.0.0 Ok");
+			junk(s);
+			return LINE_ANSWERED;
+		}
+		c->verb = verb_find(c->argv[0].text);
+		s->count[c->verb - verbs].all++;
+		if (c->verb->run != NULL)
+			return admitted(s, c) ? LINE_ADMITTED : LINE_ANSWERED;
+		s->where = "UNKNOWN";
+		ask_list(s, c, LINE_FORBIDDEN, looks_like_header(c) ? NULL : s->conf->forbidden_cmds);
+		/* fallthrough */
+	case LINE_FORBIDDEN:
+		if ((m = listed(c)) == MATCH_WAIT)
+			return LINE_WAITS;
+		unknown_command(s, c, m == MATCH_YES);
+		return LINE_ANSWERED;
+	case LINE_RUN:
+		break;
+	}
+	return LINE_ADMITTED;
+}
+
+static struct command *command_new(const struct slice *l, size_t len)
 {
 	struct arena a = { 0 };
 	struct command *c = arena_alloc(&a, sizeof(*c));
-	struct token argv[ARGS_MAX];
 
-	c->line = filtered(s, &a, arena_strndup(&a, l->p, strnlen(l->p, len)), &c->unsure);
-	c->argc = tokenize(&a, c->line, argv, ARGS_MAX);
-	c->argv = arena_alloc(&a, (c->argc + 1) * sizeof(*argv));
-	memcpy(c->argv, argv, c->argc * sizeof(*argv));
+	c->line = arena_strndup(&a, l->p, strnlen(l->p, len));
 	c->arena = a;
 	return c;
 }
@@ -238,17 +292,7 @@ static void line_in(struct session *s, const struct slice *l, bool whole)
 		len--;
 	while (whole && lenient_lines(s) && len > 0 && l->p[len - 1] == '\r')
 		len--;
-	s->cmd = command_new(s, l, len);
-	history_in(s, s->cmd->line);
-	if (s->cmd->unsure) {
-		local_data_error(s);
-	} else if (view_bool(s->view, smtputf8_enable) && !str_is_utf8(s->cmd->line, strlen(s->cmd->line))) {
-		protocol_error(s, "500 5.5.2 Error: bad UTF-8 syntax");
-		s->errors++;
-	} else if (dispatch(s, s->cmd)) {
-		return;
-	}
-	command_end(s);
+	s->cmd = command_new(l, len);
 }
 
 /* The rest of a line that was too long: thrown away before its reply, so that a flood costs its sender the time. */
@@ -294,10 +338,13 @@ enum stream_result command_read(struct session *s)
 bool command_run(struct session *s)
 {
 	struct command *c = s->cmd;
+	enum line_result l = line_step(s, c);
 	const struct verb *v = c->verb;
-	enum cmd_result r = v->run(s, c);
+	enum cmd_result r;
 
-	if (r == CMD_WAIT)
+	if (l != LINE_ADMITTED)
+		return l == LINE_ANSWERED;
+	if ((r = v->run(s, c)) == CMD_WAIT)
 		return false;
 	if (r == CMD_BAD)
 		s->errors++;

@@ -67,9 +67,14 @@ struct addr_op {
 enum addr_result { ADDR_WAIT = 0, ADDR_OK, ADDR_BAD, ADDR_NEEDS_UTF8 };
 enum addr_result addr_poll(struct session *, struct command *, const struct token *, bool allow_empty, bool strict);
 
+/* What happens to a line before its verb runs; each may have to wait for a table. */
+enum line_phase { LINE_FILTER /* smtpd_command_filter */, LINE_NOOP /* smtpd_noop_commands */,
+    LINE_FORBIDDEN /* smtpd_forbidden_commands */, LINE_RUN };
 struct command {
 	struct arena	 arena;
-	const struct verb *verb;
+	enum line_phase	 phase;
+	struct maps_op	 filter;
+	const struct verb *verb;	/* NULL before it is known */
 	char		*line;
 	struct token	*argv;
 	size_t		 argc;
@@ -83,7 +88,6 @@ struct command {
 	const char	*orcpt;		/* "type;decoded" */
 	unsigned	 notify;
 	bool		 utf8;		/* VRFY ... SMTPUTF8 */
-	bool		 unsure;	/* smtpd_command_filter could not be asked */
 };
 
 /* ---- a transaction ---------------------------------------------------------------------------------- */
