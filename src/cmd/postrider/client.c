@@ -148,9 +148,9 @@ static void status_json(const struct strs *a)
 		snprintf(name, sizeof(name), "%.*s", (int)(eq - dot - 1), dot + 1);
 		if (strcmp(here, group) != 0) {
 			buf_adds(&b, group[0] != '\0' ? "}" : "");
-			buf_addf(&b, here[0] != '\0' ? ", \"%s\": {" : "", here);
-			if (here[0] == '\0')
-				buf_adds(&b, ", ");
+			buf_adds(&b, ", ");
+			if (here[0] != '\0')
+				buf_addf(&b, "\"%s\": {", here);
 			str_copy(group, here, sizeof(group));
 		} else {
 			buf_adds(&b, ", ");
