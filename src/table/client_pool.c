@@ -135,15 +135,15 @@ static struct host *choose(struct backend *b, const bool *tried, int64_t now_us)
 	return NULL;
 }
 
-static void set_down(struct backend *b, struct host *h)
+/* Connections that nobody uses: h's, or all with NULL, unused since before_us. */
+static void close_idle(struct backend *b, const struct host *h, int64_t before_us)
 {
 	TAILQ_HEAD(, pooled) dead = TAILQ_HEAD_INITIALIZER(dead);
 	struct pooled *p, *next;
 
 	pthread_mutex_lock(&b->lock);
-	h->down_until_us = clock_fresh_us() + b->retry_us;
 	TAILQ_FOREACH_SAFE_(p, &b->idle, link, next) {
-		if (p->host != h)
+		if ((h != NULL && p->host != h) || p->since_us > before_us)
 			continue;
 		TAILQ_REMOVE(&b->idle, p, link);
 		TAILQ_INSERT_TAIL(&dead, p, link);
@@ -153,6 +153,14 @@ static void set_down(struct backend *b, struct host *h)
 		TAILQ_REMOVE(&dead, p, link);
 		disconnect(b, p);
 	}
+}
+
+static void set_down(struct backend *b, struct host *h)
+{
+	pthread_mutex_lock(&b->lock);
+	h->down_until_us = clock_fresh_us() + b->retry_us;
+	pthread_mutex_unlock(&b->lock);
+	close_idle(b, h, INT64_MAX);
 }
 
 static void give_back(struct backend *b, struct pooled *p)
@@ -246,30 +254,11 @@ void pool_ask(struct client_ask *a)
 	free(tried);
 }
 
-static void close_since(struct backend *b, int64_t before_us)
-{
-	TAILQ_HEAD(, pooled) dead = TAILQ_HEAD_INITIALIZER(dead);
-	struct pooled *p, *next;
-
-	pthread_mutex_lock(&b->lock);
-	TAILQ_FOREACH_SAFE_(p, &b->idle, link, next) {
-		if (p->since_us > before_us)
-			continue;
-		TAILQ_REMOVE(&b->idle, p, link);
-		TAILQ_INSERT_TAIL(&dead, p, link);
-	}
-	pthread_mutex_unlock(&b->lock);
-	while ((p = TAILQ_FIRST(&dead)) != NULL) {
-		TAILQ_REMOVE(&dead, p, link);
-		disconnect(b, p);
-	}
-}
-
 bool pool_sweep(struct backend *b)
 {
 	bool any;
 
-	close_since(b, clock_fresh_us() - b->idle_us);
+	close_idle(b, NULL, clock_fresh_us() - b->idle_us);
 	pthread_mutex_lock(&b->lock);
 	any = !TAILQ_EMPTY(&b->idle);
 	pthread_mutex_unlock(&b->lock);
@@ -278,5 +267,5 @@ bool pool_sweep(struct backend *b)
 
 void pool_close(struct backend *b)
 {
-	close_since(b, INT64_MAX);
+	close_idle(b, NULL, INT64_MAX);
 }
