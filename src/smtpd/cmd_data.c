@@ -22,7 +22,6 @@ static enum cmd_result syntax(struct session *s, struct command *c)
 enum cmd_result cmd_data(struct session *s, struct command *c)
 {
 	enum cmd_result r;
-	enum access_verdict v;
 
 	if (c->step == STEP_SYNTAX) {
 		if ((r = syntax(s, c)) != CMD_OK)
@@ -33,19 +32,8 @@ enum cmd_result cmd_data(struct session *s, struct command *c)
 			access_start(&c->access, &s->task, s->conf->access, ACCESS_DATA, &c->facts, &s->memory,
 			    &s->actions);
 	}
-	if (!s->stand_alone) {
-		if ((v = access_poll(&c->access)) == ACCESS_WAIT)
-			return CMD_WAIT;
-		note_error(s, c->access.error_class);
-		if (v == ACCESS_HANGUP) {
-			s->quiet = s->hangup = true;
-			return CMD_BAD;
-		}
-		if (v == ACCESS_REJECT) {
-			reply_text(s, c->access.reply);
-			return CMD_BAD;
-		}
-	}
+	if (!s->stand_alone && (r = command_rules(s, c)) != CMD_OK)
+		return r;
 	trans_content(s);
 	content_start(s, false);
 	reply(s, "354 End data with <CR><LF>.<CR><LF>");

@@ -59,22 +59,6 @@ static enum cmd_result flush(struct session *s, struct command *c)
 	return CMD_BAD;
 }
 
-static enum cmd_result rules(struct session *s, struct command *c)
-{
-	enum access_verdict v = access_poll(&c->access);
-
-	if (v == ACCESS_WAIT)
-		return CMD_WAIT;
-	note_error(s, c->access.error_class);
-	if (v == ACCESS_PASS)
-		return CMD_OK;
-	if (v == ACCESS_HANGUP)
-		s->quiet = s->hangup = true;
-	else
-		reply_text(s, c->access.reply);
-	return CMD_BAD;
-}
-
 enum cmd_result cmd_etrn(struct session *s, struct command *c)
 {
 	enum cmd_result r;
@@ -89,7 +73,7 @@ enum cmd_result cmd_etrn(struct session *s, struct command *c)
 		c->step = STEP_RULES;
 		/* fallthrough */
 	case STEP_RULES:
-		if ((r = rules(s, c)) != CMD_OK)
+		if ((r = command_rules(s, c)) != CMD_OK)
 			return r;
 		match_start(&c->match, &s->task, &s->log, s->conf->flush_domains, c->argv[1].text, NULL);
 		c->step = STEP_FLUSH;

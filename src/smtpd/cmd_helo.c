@@ -29,7 +29,7 @@ enum { STEP_SYNTAX, STEP_RULES };
 /* OK: the name is taken. */
 static enum cmd_result greeted(struct session *s, struct command *c, const char *syntax)
 {
-	enum access_verdict v;
+	enum cmd_result r;
 	char *name;
 
 	if (c->step == STEP_SYNTAX) {
@@ -41,19 +41,8 @@ static enum cmd_result greeted(struct session *s, struct command *c, const char 
 		if (!s->stand_alone)
 			access_start(&c->access, &s->task, s->conf->access, ACCESS_HELO, &c->facts, &s->memory, NULL);
 	}
-	if (!s->stand_alone) {
-		if ((v = access_poll(&c->access)) == ACCESS_WAIT)
-			return CMD_WAIT;
-		note_error(s, c->access.error_class);
-		if (v == ACCESS_HANGUP) {
-			s->quiet = s->hangup = true;
-			return CMD_BAD;
-		}
-		if (v == ACCESS_REJECT) {
-			reply_text(s, c->access.reply);
-			return CMD_BAD;
-		}
-	}
+	if (!s->stand_alone && (r = command_rules(s, c)) != CMD_OK)
+		return r;
 	history_turn(s);
 	session_reset(s);
 	name = xstrdup(c->facts.helo);

@@ -166,7 +166,6 @@ static enum cmd_result accept_rcpt(struct session *s, struct command *c)
 enum cmd_result cmd_rcpt(struct session *s, struct command *c)
 {
 	enum cmd_result r;
-	enum access_verdict v;
 	int limit = view_int(s->view, smtpd_recipient_limit);
 
 	switch (c->step) {
@@ -199,15 +198,6 @@ enum cmd_result cmd_rcpt(struct session *s, struct command *c)
 		c->step = STEP_RULES;
 		/* fallthrough */
 	default:
-		if ((v = access_poll(&c->access)) == ACCESS_WAIT)
-			return CMD_WAIT;
-		note_error(s, c->access.error_class);
-		if (v == ACCESS_PASS)
-			return accept_rcpt(s, c);
-		if (v == ACCESS_HANGUP)
-			s->quiet = s->hangup = true;
-		else
-			reply_text(s, c->access.reply);
-		return CMD_BAD;
+		return (r = command_rules(s, c)) == CMD_OK ? accept_rcpt(s, c) : r;
 	}
 }

@@ -55,7 +55,6 @@ static enum cmd_result known(struct session *s, struct command *c)
 enum cmd_result cmd_vrfy(struct session *s, struct command *c)
 {
 	enum cmd_result r;
-	enum access_verdict v;
 
 	switch (c->step) {
 	case STEP_SYNTAX:
@@ -83,15 +82,6 @@ enum cmd_result cmd_vrfy(struct session *s, struct command *c)
 		c->step = STEP_RULES;
 		/* fallthrough */
 	default:
-		if ((v = access_poll(&c->access)) == ACCESS_WAIT)
-			return CMD_WAIT;
-		note_error(s, c->access.error_class);
-		if (v == ACCESS_PASS)
-			return known(s, c);
-		if (v == ACCESS_HANGUP)
-			s->quiet = s->hangup = true;
-		else
-			reply_text(s, c->access.reply);
-		return CMD_BAD;
+		return (r = command_rules(s, c)) == CMD_OK ? known(s, c) : r;
 	}
 }

@@ -52,6 +52,22 @@ enum cmd_result protocol_error(struct session *s, const char *text)
 	return CMD_BAD;
 }
 
+enum cmd_result command_rules(struct session *s, struct command *c)
+{
+	enum access_verdict v = access_poll(&c->access);
+
+	if (v == ACCESS_WAIT)
+		return CMD_WAIT;
+	note_error(s, c->access.error_class);
+	if (v == ACCESS_PASS)
+		return CMD_OK;
+	if (v == ACCESS_HANGUP)
+		s->quiet = s->hangup = true;
+	else
+		reply_text(s, c->access.reply);
+	return CMD_BAD;
+}
+
 /* ---- reading ---------------------------------------------------------------------------------------- */
 static bool bare_lf_refused(struct session *s)
 {

@@ -257,6 +257,7 @@ enum stream_result command_read(struct session *);	/* OK: session->cmd is set, o
 bool	command_run(struct session *);			/* false: waiting */
 void	command_end(struct session *);
 enum cmd_result protocol_error(struct session *, const char *text);	/* a protocol error: replies, CMD_BAD */
+enum cmd_result command_rules(struct session *, struct command *);	/* waits for the rules' verdict; OK: they let it pass */
 
 /* trans.c */
 void	trans_new(struct session *, const char *sender);
