@@ -2,15 +2,15 @@
  * Its client library is used in its blocking form, on the threads of a worker class that belongs to the one table
  * source (DESIGN §1); connections are pooled. sqlite: is built in; mysql:, pgsql:, ldap: and redis: are plug-ins
  * table_NAME.so, each with one `const struct table_client table_client` and looked for when a table of the type is
- * first opened. Parameters, templates with %s and the like, pooling, fail-over and time limits are the same for all
- * and are here. Everything runs on a worker or while a configuration loads, nothing on the loop.
+ * first opened. Parameters, templates with %s and the like, pooling, fail-over, time limits and the sharing of answers
+ * are the same for all and are here. Everything runs on a worker or while a configuration loads, nothing on the loop.
  * Not here: keys, folding, lists of tables (table.h). */
 #ifndef POSTRIDER_TABLECLIENT_H
 #define POSTRIDER_TABLECLIENT_H
 #include <postrider/base.h>
 #include <postrider/buf.h>
 
-#define TABLE_CLIENT_ABI	1u
+#define TABLE_CLIENT_ABI	2u
 #define TABLE_CLIENT_SYMBOL	"table_client"
 
 struct client_setup;		/* opaque: the parameters of one table while it is being opened */
@@ -74,6 +74,7 @@ struct table_client {
 	unsigned	 abi;		/* TABLE_CLIENT_ABI */
 	const char	*type;
 	bool		 utf8_only;	/* keys that are not UTF-8 are never found */
+	bool		 no_server;	/* asking is so cheap that every lookup asks for itself */
 	bool		 (*init)(void);	/* once per process, before everything else; may be NULL */
 	/* Reads the parameters. What it returns is its own; a failure is told by client_fail(). */
 	void		*(*open)(struct client_setup *);

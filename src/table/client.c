@@ -1,23 +1,20 @@
 /* client.c - tables that ask a server: from the loop to the workers of their source and back.
- * A lookup first asks the list `domain`, if there is one, and whether the key has what the query needs; then a job
- * asks the server. A job that is past its limit is left to itself and counts as stuck; while as many are stuck as the
- * source has threads, further lookups fail at once instead of waiting behind them. A source is shared by the tables of
- * one set that differ in nothing but flags; it outlives them while jobs are under way. Its class and timer are
- * the loop's: made with the first lookup, given up there by the last table. */
+ * A lookup first asks the list `domain`, if there is one, and whether the key has what the query needs; then the
+ * question is put (client_question.c). A source is shared by the tables of one set that differ in nothing but flags;
+ * it outlives them while jobs are under way. Its class and timer are the loop's: made with the first lookup, given up
+ * there by the last table. */
 #include <errno.h>
 #include <unistd.h>
-#include <postrider/clock.h>
 #include <postrider/log.h>
 
 #include "client.h"
 
-enum { QUEUE_MAX = 10000, ANSWER_BYTES = 512 };
+enum { QUEUE_MAX = 10000 };
 
 struct wait {			/* op->state */
 	struct match_op	 domain;
-	struct job_op	 job;
-	struct client_ask *ask;		/* the job's; NULL: the domain is being asked */
-	char		*key;		/* while it is */
+	struct question_op question;
+	char		*key;		/* while the domain is being asked */
 };
 
 /* ---- a source's life ------------------------------------------------------------------------------------------- */
@@ -53,6 +50,7 @@ static struct backend *backend_new(const struct table_client *client)
 
 	b->client = client;
 	TAILQ_INIT(&b->idle);
+	TAILQ_INIT(&b->answers);
 	ASSERT(pthread_mutex_init(&b->lock, NULL) == 0);
 	atomic_init(&b->users, 1);
 	atomic_init(&b->refs, 1);
@@ -105,6 +103,7 @@ void *client_open(struct table_env *env, const char *name, char **why_r)
 static void retire(struct backend *b)
 {
 	if (b->class != NULL) {
+		questions_drop(b);
 		timer_end(&b->timer);
 		job_end(&b->sweep);
 		task_unlink(&b->task);
@@ -170,6 +169,7 @@ static void sweep_run(struct task *task)
 			timer_start(&b->timer, task, b->idle_us / 1000);
 	} else if (timer_expired(&b->timer)) {
 		timer_end(&b->timer);
+		questions_forget(b);
 		s = xcalloc(1, sizeof(*s));
 		s->backend = b;
 		atomic_fetch_add(&b->refs, 1);
@@ -179,39 +179,13 @@ static void sweep_run(struct task *task)
 	}
 }
 
+void backend_used(struct backend *b)
+{
+	if (!b->sweeping && !timer_running(&b->timer))
+		timer_start(&b->timer, &b->task, b->idle_us / 1000);
+}
+
 /* ---- lookups ------------------------------------------------------------------------------------------ */
-
-static void ask_work(void *data)
-{
-	pool_ask(data);
-}
-
-static void ask_free(void *data)
-{
-	struct client_ask *a = data;
-	struct backend *b = a->backend;
-
-	if (a->stuck)
-		b->stuck--;
-	free(a->key);
-	buf_release(&a->result);
-	buf_release(&a->notes);
-	free(a);
-	backend_unref(b);
-}
-
-static struct client_ask *ask_new(struct backend *b, const char *key)
-{
-	struct client_ask *a = xcalloc(1, sizeof(*a));
-
-	a->backend = b;
-	a->key = xstrdup(key);
-	buf_reserve(&a->result, ANSWER_BYTES);	/* made here, where it is freed: an arena's lock is waited for */
-	buf_reserve(&a->notes, ANSWER_BYTES);
-	a->end_us = clock_fresh_us() + (int64_t)b->limit_ms * 1000;
-	atomic_fetch_add(&b->refs, 1);
-	return a;
-}
 
 static enum table_result say(struct table_op *op, enum table_result r, const char *fmt, ...) PRINTF(3, 4);
 static enum table_result say(struct table_op *op, enum table_result r, const char *fmt, ...)
@@ -226,38 +200,6 @@ static enum table_result say(struct table_op *op, enum table_result r, const cha
 	return r;
 }
 
-/* What the job found; its strings are the answer while it lasts. */
-static enum table_result give(struct table_op *op, const struct client_ask *a)
-{
-	if (a->answer == TABLE_FOUND)
-		op->value = buf_str(&a->result);
-	if (a->notes.len > 0)
-		op->why = a->notes.p;
-	op->err = a->answer == TABLE_ERROR ? a->err : 0;
-	return a->answer;
-}
-
-static enum table_result ask_poll(struct backend *b, struct table_op *op)
-{
-	struct wait *w = op->state;
-
-	switch (job_poll(&w->job)) {
-	case JOB_WAIT:
-		return TABLE_WAIT;
-	case JOB_DONE:
-		if (!b->sweeping && !timer_running(&b->timer))
-			timer_start(&b->timer, &b->task, b->idle_us / 1000);
-		return give(op, w->ask);
-	case JOB_BUSY:
-		return say(op, TABLE_ERROR, "%s: too many lookups are waiting", b->label);
-	case JOB_TIMEOUT:
-		break;
-	}
-	w->ask->stuck = true;
-	b->stuck++;
-	return say(op, TABLE_ERROR, "%s: no answer within %d s", b->label, (b->limit_ms + 999) / 1000);
-}
-
 static enum table_result ask_start(struct backend *b, struct table_op *op, const char *key)
 {
 	struct wait *w = op->state;
@@ -266,15 +208,12 @@ static enum table_result ask_start(struct backend *b, struct table_op *op, const
 		return say(op, TABLE_NONE, "table \"%s\": empty query string -- ignored", b->label);
 	if (!template_wants(&b->needs, key))
 		return TABLE_NONE;
-	if (b->stuck >= b->threads)
-		return say(op, TABLE_ERROR, "%s: earlier lookups have had no answer yet", b->label);
 	if (b->class == NULL) {
 		b->class = worker_class_new(b->client->type, b->threads, QUEUE_MAX);
 		task_init(&b->task, "table-client", sweep_run);
 	}
-	w->ask = ask_new(b, key);
-	job_start(&w->job, op->task, b->class, ask_work, w->ask, ask_free, b->limit_ms);
-	return ask_poll(b, op);
+	question_start(&w->question, op->task, b, key);
+	return question_poll(&w->question, op);
 }
 
 /* Has the domain list let the key pass? Else the answer. */
@@ -359,8 +298,8 @@ enum table_result client_poll(void *contents, struct table_op *op)
 	struct wait *w = op->state;
 	enum table_result r;
 
-	if (w->ask != NULL)
-		return ask_poll(b, op);
+	if (w->question.question != NULL)
+		return question_poll(&w->question, op);
 	if (!domain_passes(b, op, w->key, match_poll(&w->domain), &r))
 		return r;
 	return ask_start(b, op, w->key);
@@ -373,7 +312,7 @@ void client_end(void *contents UNUSED, struct table_op *op)
 	if (w == NULL)
 		return;
 	match_end(&w->domain);
-	job_end(&w->job);
+	question_end(&w->question);
 	free(w->key);
 	free(w);
 }

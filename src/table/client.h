@@ -60,12 +60,16 @@ struct backend {
 
 	struct worker_class *class;	/* the loop's only, from here on; made with the first lookup */
 	unsigned	 stuck;		/* jobs past their limit that have not returned */
+	struct hash	 questions;	/* key -> struct question: those under way, and answers that are still good */
+	TAILQ_HEAD(, question) answers;	/* the oldest first */
+	size_t		 n_answers, answer_bytes;
 	struct task	 task;		/* closes idle connections */
 	struct timer	 timer;
 	struct job_op	 sweep;
 	bool		 sweeping;
 	struct loop_msg	 retired;
 };
+void	backend_used(struct backend *);		/* on the loop: idle connections will be looked for */
 void	backend_unref(struct backend *);	/* the last one closes connections: it may wait, and does so elsewhere */
 
 struct client_setup {
@@ -92,12 +96,28 @@ struct client_ask {
 	int		 values, err;
 	int64_t		 end_us;
 	enum table_result answer;
+	_Atomic int64_t	 asked_us;	/* when it was put to the server; 0: not yet */
 	bool		 stuck;		/* the loop's: counted in the source */
 };
+struct client_ask *ask_new(struct backend *, const char *key);
+void	ask_free(void *);
 /* On a worker: asks one host after the other. */
 void	pool_ask(struct client_ask *);
 bool	pool_sweep(struct backend *);		/* closes what is idle for long; says whether any is left */
 void	pool_close(struct backend *);
+
+/* On the loop: one lookup's part in a question, which others may have asked already. */
+struct question_op {		/* embedded; zeroed = idle */
+	struct question	*question;
+	struct task	*task;
+	bool		 waits;		/* among those of the question */
+	TAILQ_ENTRY(question_op) link;
+};
+void	question_start(struct question_op *, struct task *, struct backend *, const char *key);
+enum table_result question_poll(struct question_op *, struct table_op *);	/* fills what is the answer's */
+void	question_end(struct question_op *);
+void	questions_forget(struct backend *);	/* answers that are too old */
+void	questions_drop(struct backend *);	/* all; nobody waits */
 
 /* The table class of a type that asks a server; open tells which. */
 #define CLIENT_CLASS(name)	{ .abi = TABLE_ABI, .type = (name), .open = client_open, .close = client_close, \

@@ -162,7 +162,7 @@ static enum client_result lite_lookup(void *table, void *connection, const struc
 }
 
 const struct table_client client_sqlite = {
-	.abi = TABLE_CLIENT_ABI, .type = "sqlite", .utf8_only = true, .init = lite_init, .open = lite_open,
+	.abi = TABLE_CLIENT_ABI, .type = "sqlite", .utf8_only = true, .no_server = true, .init = lite_init, .open = lite_open,
 	.close = lite_close, .connect = lite_connect, .disconnect = lite_disconnect, .lookup = lite_lookup,
 };
 const struct table_class table_sqlite = CLIENT_CLASS("sqlite");

@@ -2,7 +2,8 @@
 #   my $db = Postrider::Backend->mariadb;	undef where the programs are missing
 #   $db->sql("..."); $db->kill; $db->start; $db->{port}; $db->{socket};
 #   my $p = Postrider::Backend->relay($db->{port}, hang => qr/HANG/);	passes bytes on, and says no more than a few
-# of an answer once a client sent what matches; "hang => 'greeting'": nothing at all; 'first': one packet.
+# of an answer once a client sent what matches; "hang => 'greeting'": nothing at all; 'first': one packet, or what `say` is,
+# once the client has said something; 'accept': nobody takes the connection, connecting to it takes for ever.
 package Postrider::Backend;
 use strict;
 use warnings;
@@ -10,6 +11,7 @@ use Carp qw(croak);
 use File::Temp qw(tempdir);
 use IO::Select;
 use IO::Socket::INET;
+use Socket qw(PF_INET SOCK_STREAM SOL_SOCKET SO_REUSEADDR inet_aton pack_sockaddr_in);
 use POSIX ();
 use Time::HiRes qw(sleep);
 use Postrider ();
@@ -54,7 +56,7 @@ sub start
 	return $self;
 }
 
-sub kill { my ($self) = @_; my $p = delete $self->{pid} or return; local $?; CORE::kill 'KILL', $p; waitpid $p, 0 }
+sub kill { my ($self) = @_; my $p = delete $self->{pid} or return; local $?; CORE::kill 'KILL', $p; waitpid $p, 0; sleep 0.06 }	# its last answers are given again for 50 ms
 sub DESTROY { my ($self) = @_; return unless $self->{pid} && $self->{parent} == $$; $self->kill }
 
 # ---- MariaDB
@@ -142,22 +144,41 @@ sub relay
 {
 	my ($class, $port, %o) = @_;
 	my $self = bless { parent => $$, port => Postrider::free_port() }, $class;
+	if (($o{hang} // '') eq 'accept') { $self->{full} = full($self->{port}); return $self }
 	my $l = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $self->{port}, Listen => 200, ReuseAddr => 1) or croak "relay: $!";
 	my $pid = fork // croak "fork: $!";
-	if ($pid == 0) { $SIG{TERM} = 'DEFAULT'; $SIG{PIPE} = 'IGNORE'; eval { pass($l, $port, $o{hang}) }; POSIX::_exit(0) }
+	if ($pid == 0) { $SIG{TERM} = 'DEFAULT'; $SIG{PIPE} = 'IGNORE'; eval { pass($l, $port, $o{hang}, $o{say}) }; POSIX::_exit(0) }
 	$self->{pid} = $pid;
 	return $self;
 }
 
+# A listening socket whose queue is full: the handshake of who connects now is not answered.
+sub full
+{
+	my ($port) = @_;
+	my $where = pack_sockaddr_in($port, inet_aton('127.0.0.1'));
+	my $l;
+	socket($l, PF_INET, SOCK_STREAM, 0) && setsockopt($l, SOL_SOCKET, SO_REUSEADDR, 1) && bind($l, $where) && listen($l, 0) or croak "relay: $!";
+	my @held = $l;
+	for (1 .. 8) {
+		my $s = IO::Socket::INET->new(Proto => 'tcp', Blocking => 0) or croak "relay: $!";
+		connect $s, $where;
+		push @held, $s;
+		return \@held if !IO::Select->new($s)->can_write(0.5);
+	}
+	croak 'relay: connections are still taken';
+}
+
 sub pass
 {
-	my ($l, $port, $hang) = @_;
+	my ($l, $port, $hang, $say) = @_;
 	my $sel = IO::Select->new($l);
-	my (%peer, %room, %server);
+	my (%peer, %room, %server, %said);
 	while (1) {
 		for my $s ($sel->can_read) {
 			if ($s == $l) {
 				my $c = $l->accept or next;
+				if (defined $say || (!ref $hang && $hang eq 'greeting')) { $sel->add($c); next }
 				my $b = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) or do { close $c; next };
 				@peer{$c, $b} = ($b, $c);
 				$server{$b} = 1;
@@ -167,12 +188,13 @@ sub pass
 			}
 			my $n = sysread $s, my $buf, 65536;
 			if (!$n) {
-				my $p = delete $peer{$s} or next;
+				my $p = delete $peer{$s} or do { $sel->remove($s); delete $said{$s}; close $s; next };
 				delete $peer{$p};
 				$sel->remove($s, $p); close $s; close $p;
 				next;
 			}
 			my $p = $peer{$s};
+			if (!$p) { syswrite $s, $say if defined $say && !$said{$s}++; next }
 			if (!$server{$s}) {
 				$room{$p} = 3 if ref $hang && $buf =~ $hang;
 				syswrite $p, $buf;
