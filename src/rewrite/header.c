@@ -50,7 +50,7 @@ static bool is_complete(const struct tok_list *l)
 		if (t->type != TOK_ATOM && !is_tok_op(t, '.'))
 			return false;
 	}
-	return dot && l->tail->type == TOK_ATOM;
+	return dot && l->tail->type == TOK_ATOM && *l->tail->text != '\0';
 }
 
 bool rewrite_one(const struct rewrite_state *st, enum rewrite_context c, struct arena *a, struct tok *addr)
@@ -62,7 +62,9 @@ bool rewrite_one(const struct rewrite_state *st, enum rewrite_context c, struct 
 	if (is_complete(&l))
 		return false;
 	tok_externalize(&before, l.head, false);
-	rewrite_external(st, c, a, buf_str(&before), &after);
+	/* a backslash that protects nothing is an atom without text; it stays as it is */
+	if (before.len > 0)
+		rewrite_external(st, c, a, buf_str(&before), &after);
 	changed = strcmp(buf_str(&before), buf_str(&after)) != 0;
 	if (changed) {
 		tok_scan(a, buf_str(&after), 0, &l);
