@@ -7,9 +7,10 @@
 enum explain_status { EXPLAIN_DELIVERABLE = 0, EXPLAIN_UNDELIVERABLE = 1, EXPLAIN_UNSURE = 2 /* a table failed; a deferral */ };
 struct report {
 	bool		 json;
-	bool		 in_section, any_step, any_fact;
+	bool		 in_section, any_step;
 	unsigned	 nsections;
 	struct buf	 out;		/* JSON so far */
+	struct buf	 facts;		/* JSON of the section's results: they stand behind its steps */
 };
 /* A section: what happens now, to what address. Ends the one before. */
 void	report_section(struct report *, const char *what, const char *of);

@@ -19,9 +19,13 @@ static void line(const char *fmt, ...)
 
 static void end_section(struct report *r)
 {
-	if (r->json && r->in_section)
-		buf_adds(&r->out, r->any_step && !r->any_fact ? "\n   ]}" : "}");
-	r->in_section = r->any_step = r->any_fact = false;
+	if (r->json && r->in_section) {
+		if (r->any_step)
+			buf_adds(&r->out, "\n   ]");
+		buf_addf(&r->out, "%s}", buf_str(&r->facts));
+		buf_reset(&r->facts);
+	}
+	r->in_section = r->any_step = false;
 }
 
 static void add_string(struct buf *b, const char *name, const char *value)
@@ -104,7 +108,7 @@ void report_event(struct report *r, const struct trace_event *e)
 		event_text(e);
 		return;
 	}
-	if (r->any_fact || !r->in_section)
+	if (!r->in_section)
 		return;
 	buf_adds(&r->out, r->any_step ? ",\n    {" : ", \"steps\": [\n    {");
 	event_json(&r->out, e);
@@ -118,11 +122,8 @@ void report_fact(struct report *r, const char *name, const char *value)
 		line("  %-10s %s", name, *value != '\0' ? value : "<>");
 		return;
 	}
-	if (r->any_step && !r->any_fact)
-		buf_adds(&r->out, "\n   ]");
-	buf_adds(&r->out, ", ");
-	add_string(&r->out, name, value);
-	r->any_fact = true;
+	buf_adds(&r->facts, ", ");
+	add_string(&r->facts, name, value);
 }
 
 void report_end(struct report *r, enum explain_status status, const char *why)
@@ -142,4 +143,5 @@ void report_end(struct report *r, enum explain_status status, const char *why)
 	buf_adds(&r->out, "}\n");
 	fputs(buf_str(&r->out), stdout);
 	buf_release(&r->out);
+	buf_release(&r->facts);
 }
