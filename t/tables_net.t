@@ -50,6 +50,30 @@ rcpt("$_\@tcp.test", $later, $_) for qw(temp odd);
 	my ($rc, undef, $err) = $s->tool('postqueue', '-s', 'other.test');
 	is("$rc $err", qq{69 postqueue: fatal: Flush service is not configured for destination "other.test"\n}, 'and is refused for others');
 }
+# ---- footers of refusals
+{
+	my %foot = ('500 5.5.2 Error: command not recognized' => ns('OK ask $helo_name\nor $server_name'), '503 5.5.1 Error: need RCPT command' => ns('OK \c, please'),
+		'421 4.7.0 mx.example.com Error: too many errors' => ns('OK bye'), '501 Syntax: EHLO hostname' => '', '501 Syntax: HELO hostname' => undef);
+	my $feet = Postrider::Asked->new(kind => 'socketmap', replies => \%foot);
+	my $conf = "myhostname = mx.example.com\nsmtpd_reject_footer_maps = socketmap:inet:127.0.0.1:$feet->{port}:feet\nsmtpd_reject_footer = default\n";
+	my $f = server(main => "${conf}smtpd_error_sleep_time = 0\n", allow => [qr/lookup error/, qr/socketmap server/]);
+	my $e = $f->client;
+	like($e->ehlo('me'), qr/^250-/, 'EHLO');
+	is_deeply([$e->pipeline('FOO', 'RSET', 'FOO', 'RSET')], [map { $_, '250 2.0.0 Ok' } ("500-5.5.2 Error: command not recognized\n500-5.5.2 ask me\n500 5.5.2 or mx.example.com") x 2],
+		'smtpd_reject_footer_maps may ask a server; replies keep their order');
+	is($e->cmd('DATA'), '503 5.5.1 Error: need RCPT command, please', 'continued on the line');
+	is($e->cmd('RCPT'), "503-5.5.1 Error: need MAIL command\n503 5.5.1 default", 'smtpd_reject_footer for what the table does not have');
+	is($e->cmd("EHLO"), "501-Syntax: EHLO hostname\n501 default", "and while it does not answer");
+	$e->raw("HELO\r\nQUIT\r\n");	# the client goes, the server stops while the table is silent
+	$e->close;
+	$f = server(main => "${conf}smtpd_error_sleep_time = 1s\nsmtpd_soft_error_limit = 2\nsmtpd_hard_error_limit = 3\n");
+	$e = $f->client;
+	$e->ehlo('me');
+	like($e->cmd('FOO'), qr/^500-.*\n500-5\.5\.2 ask me\n/, "error $_") for 1, 2;
+	is($e->cmd('DATA'), '503 5.5.1 Error: need RCPT command, please', 'a reply that is held back has its footer, too');
+	is($e->reply, "421-4.7.0 mx.example.com Error: too many errors\n421 4.7.0 bye", 'the last words as well');
+	ok($e->eof, 'and the end');
+}
 # ---- what stands before a command
 {
 	my $map = "socketmap:inet:127.0.0.1:$sm->{port}";

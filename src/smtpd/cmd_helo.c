@@ -24,7 +24,7 @@ static char *argument(struct command *c)
 	return text;
 }
 
-enum { STEP_SYNTAX, STEP_RULES };
+enum { STEP_SYNTAX, STEP_RULES, STEP_GREETED };
 
 /* OK: the name is taken. */
 static enum cmd_result greeted(struct session *s, struct command *c, const char *syntax)
@@ -67,7 +67,7 @@ static void keyword(struct buf *b, const struct session *s, unsigned bit, const 
 		buf_addf(b, "250-%s\r\n", text);
 }
 
-static void keywords(struct session *s, struct buf *b)
+static void keywords(struct session *s, struct buf *b, bool verp)
 {
 	char size[40];
 
@@ -83,7 +83,7 @@ static void keywords(struct session *s, struct buf *b)
 	if (!view_bool(s->view, disable_vrfy_command))
 		keyword(b, s, EHLO_VRFY, "VRFY");
 	keyword(b, s, EHLO_ETRN, "ETRN");
-	if (s->verp_ok)
+	if (verp)
 		keyword(b, s, EHLO_VERP, "XVERP");
 	if (s->xclient_ok)
 		keyword(b, s, EHLO_XCLIENT, "XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT");
@@ -109,33 +109,22 @@ static void log_discarded(struct session *s)
 }
 
 /* A list or table that decides what EHLO says has failed: as Postfix, rather nothing than a guess. */
-static bool unsure(struct session *s)
+static enum cmd_result unsure(struct session *s, const char *feature)
 {
-	if (s->discard_unsure)
+	if (feature == NULL)
 		log_warn(&s->log, "don't know what EHLO features to announce to %s", s->client);
-	else if (s->xclient_unsure || s->xforward_unsure)
-		log_warn(&s->log, "don't know if EHLO feature %s should be announced to %s",
-		    s->xclient_unsure ? "XCLIENT" : "XFORWARD", s->client);
 	else
-		return false;
-	local_data_error(s);
-	return true;
+		log_warn(&s->log, "don't know if EHLO feature %s should be announced to %s", feature, s->client);
+	return local_data_error(s);
 }
 
-enum cmd_result cmd_ehlo(struct session *s, struct command *c)
+static void announce(struct session *s, bool verp)
 {
-	enum cmd_result r = greeted(s, c, "501 Syntax: EHLO hostname");
 	struct buf b = { 0 };
 	char *last;
 
-	if (r != CMD_OK)
-		return r;
-	s->esmtp = true;
-	if (unsure(s))
-		return CMD_BAD;
-	log_discarded(s);
 	buf_addf(&b, "250-%s\r\n", view_str(s->view, myhostname));
-	keywords(s, &b);
+	keywords(s, &b, verp);
 	/* the last line has a blank for its hyphen */
 	b.p[b.len - 2] = '\0';
 	last = strrchr(b.p, '\n');
@@ -143,5 +132,31 @@ enum cmd_result cmd_ehlo(struct session *s, struct command *c)
 	b.p[b.len - 2] = '\r';
 	reply_ehlo(s, b.p);
 	buf_release(&b);
+}
+
+enum cmd_result cmd_ehlo(struct session *s, struct command *c)
+{
+	enum match_result verp = MATCH_NO;
+
+	if (c->step != STEP_GREETED) {
+		enum cmd_result r = greeted(s, c, "501 Syntax: EHLO hostname");
+
+		if (r != CMD_OK)
+			return r;
+		s->esmtp = true;
+		if (s->discard_unsure)
+			return unsure(s, NULL);
+		log_discarded(s);
+		c->step = STEP_GREETED;
+	}
+	if ((s->discard & EHLO_VERP) == 0 && (verp = verp_match(s, c)) == MATCH_WAIT)
+		return CMD_WAIT;
+	if (verp == MATCH_ERROR)
+		return unsure(s, "XVERP");
+	if (s->xclient_unsure && (s->discard & EHLO_XCLIENT) == 0)
+		return unsure(s, "XCLIENT");
+	if (s->xforward_unsure && (s->discard & EHLO_XFORWARD) == 0)
+		return unsure(s, "XFORWARD");
+	announce(s, verp == MATCH_YES);
 	return CMD_OK;
 }

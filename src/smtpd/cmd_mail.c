@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-enum { STEP_SYNTAX, STEP_ADDRESS, STEP_RULES, STEP_REWRITE };
+enum { STEP_SYNTAX, STEP_ADDRESS, STEP_PARAMETERS, STEP_RULES, STEP_REWRITE };
 
 static bool all_digits(const char *p)
 {
@@ -85,6 +85,38 @@ static bool utf8_offered(const struct session *s)
 	return view_bool(s->view, smtputf8_enable) && (s->discard & EHLO_SMTPUTF8) == 0;
 }
 
+enum match_result verp_match(struct session *s, struct command *c)
+{
+	enum match_result m;
+
+	if (s->stand_alone || match_list_empty(s->conf->verp))
+		return MATCH_NO;
+	if (c->match.list == NULL)
+		match_start(&c->match, &s->task, &s->log, s->conf->verp, s->name, s->addr);
+	if ((m = match_poll(&c->match)) != MATCH_WAIT)
+		match_end(&c->match);
+	return m;
+}
+
+/* The parameters that are not the usual ones, and so are looked at after XVERP: as with Postfix the list of those who may
+ * say it is asked for each. */
+static enum cmd_result rare_parameter(struct session *s, struct command *c, const char *arg)
+{
+	enum match_result verp = verp_match(s, c);
+
+	if (verp == MATCH_WAIT)
+		return CMD_WAIT;
+	if (verp == MATCH_YES && str_iprefix(arg, "XVERP") && (arg[5] == '\0' || arg[5] == '='))
+		return param_verp(s, c, arg);
+	if (str_iprefix(arg, "RET=")) /* RFC 3461 */
+		return param_ret(s, arg + 4);
+	if (str_iprefix(arg, "ENVID="))
+		return param_envid(s, c, arg + 6);
+	note_error(s, ACCESS_ERR_PROTOCOL);
+	reply(s, "555 5.5.4 Unsupported option: %s", arg);
+	return CMD_BAD;
+}
+
 static enum cmd_result parameter(struct session *s, struct command *c, const char *arg)
 {
 	if (str_ieq(arg, "BODY=8BITMIME")) {		/* RFC 6152 */
@@ -99,16 +131,8 @@ static enum cmd_result parameter(struct session *s, struct command *c, const cha
 		return CMD_OK;
 	} else if (str_iprefix(arg, "AUTH=")) { /* RFC 4954 */
 		return CMD_OK;
-	} else if (s->verp_ok && str_iprefix(arg, "XVERP") && (arg[5] == '\0' || arg[5] == '=')) {
-		return param_verp(s, c, arg);
-	} else if (str_iprefix(arg, "RET=")) { /* RFC 3461 */
-		return param_ret(s, arg + 4);
-	} else if (str_iprefix(arg, "ENVID=")) {
-		return param_envid(s, c, arg + 6);
 	} else {
-		note_error(s, ACCESS_ERR_PROTOCOL);
-		reply(s, "555 5.5.4 Unsupported option: %s", arg);
-		return CMD_BAD;
+		return rare_parameter(s, c, arg);
 	}
 	return CMD_OK;
 }
@@ -140,8 +164,8 @@ static enum cmd_result parameters(struct session *s, struct command *c)
 	int64_t limit = view_long(s->view, message_size_limit);
 	struct buf text = { 0 };
 
-	for (size_t i = 3; i < c->argc; i++) {
-		enum cmd_result r = parameter(s, c, c->argv[i].text);
+	for (; c->param < c->argc; c->param++) {
+		enum cmd_result r = parameter(s, c, c->argv[c->param].text);
 
 		if (r != CMD_OK)
 			return r;
@@ -244,6 +268,10 @@ enum cmd_result cmd_mail(struct session *s, struct command *c)
 		case ADDR_OK:
 			break;
 		}
+		c->param = 3;
+		c->step = STEP_PARAMETERS;
+		/* fallthrough */
+	case STEP_PARAMETERS:
 		if ((r = parameters(s, c)) != CMD_OK)
 			return r;
 		if (s->stand_alone)

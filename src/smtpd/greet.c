@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 enum {
-	STEP_PTR, STEP_PTR_WAIT, STEP_HOST_WAIT, STEP_CONNECTED, STEP_RIGHTS, STEP_FORWARD, STEP_VERP, STEP_BARE_LF,
+	STEP_PTR, STEP_PTR_WAIT, STEP_HOST_WAIT, STEP_CONNECTED, STEP_RIGHTS, STEP_FORWARD, STEP_BARE_LF,
 	STEP_LIMITS, STEP_KEYWORDS, STEP_RULES, STEP_RULES_WAIT, STEP_BANNER
 };
 
@@ -299,12 +299,6 @@ bool greet_run(struct session *s)
 			s->xforward_ok = yes;
 			s->xforward_unsure = unsure;
 		}
-		g->step = STEP_VERP;
-		return true;
-	case STEP_VERP:
-		if (!ask_list(s, s->conf->verp, &yes, &unsure))
-			return false;
-		s->verp_ok = yes;
 		g->step = STEP_BARE_LF;
 		return true;
 	case STEP_BARE_LF:

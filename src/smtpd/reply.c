@@ -3,7 +3,8 @@
  * Every 4xx and 5xx passes here: soft_bounce softens it, smtpd_reject_footer adds to it, 421 and 521 end the
  * session. A client that made too many errors (smtpd_soft_error_limit) gets its replies late: they gather in
  * `held` until the session's penalty is over. Otherwise they go straight into the stream, which sends all
- * replies of one pass together. */
+ * replies of one pass together. A reply whose footer is in a table that waits is kept in `footer`, with those made behind
+ * it; the session makes no step before reply_settled(). */
 #include "session.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,15 @@ void note_error(struct session *s, unsigned error_class)
 	s->error_mask |= error_class;
 }
 
+struct footer {
+	struct maps_op	 op;
+	struct arena	 arena;
+	struct buf	 text;		/* the reply, without footer */
+	struct access_facts facts;	/* as they were: the transaction may be gone when the table answers */
+	bool		 hold;
+	struct buf	 behind;	/* replies made meanwhile */
+};
+
 static bool hold(const struct session *s)
 {
 	return s->errors >= (unsigned)view_int(s->view, smtpd_soft_error_limit) &&
@@ -21,7 +31,9 @@ static bool hold(const struct session *s)
 
 static void emit(struct session *s, const char *p, size_t n)
 {
-	if (hold(s) || s->held.len > 0)
+	if (s->footer != NULL)
+		buf_add(&s->footer->behind, p, n);
+	else if (hold(s) || s->held.len > 0)
 		buf_add(&s->held, p, n);
 	else
 		stream_write(s->stream, p, n);
@@ -29,7 +41,7 @@ static void emit(struct session *s, const char *p, size_t n)
 
 bool reply_held(const struct session *s)
 {
-	return s->held.len > 0;
+	return s->held.len > 0 || (s->footer != NULL && s->footer->hold);
 }
 
 void reply_release(struct session *s)
@@ -49,24 +61,22 @@ static size_t dsn_prefix(const char *text)
 
 /* The footer after expansion: "\c" at its start continues the reply's last line, "\n" begins a new one; each new line
  * gets the reply's code, and its enhanced code. */
-static void add_footer(struct session *s, struct buf *b, const char *template)
+static void add_footer(struct buf *b, const char *template, const struct access_facts *f)
 {
 	struct buf text = { 0 };
-	struct access_facts f;
 	size_t dsn = b->len > 4 ? dsn_prefix(b->p + 4) : 0;
 	char prefix[32];
 	const char *p = template;
 	bool join = strncmp(p, "\\c", 2) == 0;
 
 	snprintf(prefix, sizeof(prefix), "%.3s %.*s", b->p, (int)dsn, b->p + 4);
-	session_facts(s, &f);
 	for (p += join ? 2 : 0; *p != '\0';) {
 		const char *nl = strstr(p, "\\n");
 		size_t n = nl != NULL ? (size_t)(nl - p) : strlen(p);
 		char *line = xstrndup(p, n);
 
 		buf_reset(&text);
-		if (!access_expand(&text, line, &f)) {
+		if (!access_expand(&text, line, f)) {
 			buf_reset(&text);
 			buf_adds(&text, line);
 		}
@@ -79,26 +89,6 @@ static void add_footer(struct session *s, struct buf *b, const char *template)
 		p += n + (nl != NULL ? 2 : 0);
 	}
 	buf_release(&text);
-}
-
-/* smtpd_reject_footer_maps is asked with the reply; only tables that answer at once can help here. */
-static void footer(struct session *s, struct buf *b)
-{
-	const char *template = view_str(s->view, smtpd_reject_footer);
-	struct maps_op op = { 0 };
-	char *found = NULL;
-
-	if (!maps_empty(s->conf->footer_maps)) {
-		maps_start(&op, &s->task, &s->log, s->conf->footer_maps, b->p, MAPS_ALL);
-		if (maps_poll(&op) == TABLE_FOUND)
-			found = xstrdup(op.value);
-		maps_end(&op);
-	}
-	if (found != NULL)
-		template = found;
-	if (*template != '\0')
-		add_footer(s, b, template);
-	free(found);
 }
 
 /* "554 a\r\n554 b" becomes "554-a\r\n554 b". */
@@ -126,23 +116,112 @@ static void soften(struct buf *b)
 	}
 }
 
+/* found: what smtpd_reject_footer_maps has for it, NULL: nothing. */
+static void finish(struct session *s, struct buf *b, const char *found, const struct access_facts *f)
+{
+	const char *template = found != NULL ? found : view_str(s->view, smtpd_reject_footer);
+
+	if (*template != '\0')
+		add_footer(b, template, f);
+	mark_continued(b);
+	if (view_bool(s->view, soft_bounce))
+		soften(b);
+}
+
+static void say(struct session *s, struct buf *b)
+{
+	history_out(s, b->p);
+	buf_adds(b, "\r\n");
+	emit(s, b->p, b->len);
+}
+
+/* The table of footers waits: the reply does, too. */
+static void put_off(struct session *s, struct footer *f, const struct buf *b)
+{
+	s->footer = f;
+	f->hold = hold(s);
+	buf_add(&f->text, b->p, b->len);
+	f->facts.helo = arena_strdup(&f->arena, f->facts.helo);
+	f->facts.sender = arena_strdup(&f->arena, f->facts.sender);
+	f->facts.recipient = arena_strdup(&f->arena, f->facts.recipient);
+	f->facts.queue_id = f->facts.instance = NULL;
+}
+
+static void footer_free(struct footer **fp)
+{
+	struct footer *f = *fp;
+
+	*fp = NULL;
+	maps_end(&f->op);
+	buf_release(&f->text);
+	buf_release(&f->behind);
+	arena_release(&f->arena);
+	free(f);
+}
+
+bool reply_settled(struct session *s)
+{
+	struct footer *f = s->footer;
+	enum table_result r;
+
+	if (f == NULL)
+		return true;
+	if ((r = maps_poll(&f->op)) == TABLE_WAIT)
+		return false;
+	s->footer = NULL;
+	finish(s, &f->text, r == TABLE_FOUND ? f->op.value : NULL, &f->facts);
+	history_out(s, f->text.p);
+	buf_adds(&f->text, "\r\n");
+	buf_add(&f->text, f->behind.p, f->behind.len);
+	if (f->hold || s->held.len > 0)
+		buf_add(&s->held, f->text.p, f->text.len);
+	else
+		stream_write(s->stream, f->text.p, f->text.len);
+	footer_free(&f);
+	return true;
+}
+
+/* A refusal, with its footer now or later; the tables see the code before soft_bounce. */
+static void refuse(struct session *s, struct buf *b)
+{
+	struct access_facts facts;
+	struct footer *f = NULL;
+	const char *found = NULL;
+
+	session_facts(s, &facts);
+	smtpd_counters.rejects++;
+	if (s->footer == NULL && !maps_empty(s->conf->footer_maps)) {
+		f = xcalloc(1, sizeof(*f));
+		f->facts = facts;
+		maps_start(&f->op, &s->task, &s->log, s->conf->footer_maps, b->p, MAPS_ALL);
+		switch (maps_poll(&f->op)) {
+		case TABLE_WAIT:
+			put_off(s, f, b);
+			return;
+		case TABLE_FOUND:
+			found = f->op.value;
+			break;
+		default:
+			break;
+		}
+	}
+	finish(s, b, found, &facts);
+	say(s, b);
+	if (f != NULL)
+		footer_free(&f);
+}
+
 void reply_text(struct session *s, const char *text)
 {
 	struct buf b = { 0 };
 
 	buf_adds(&b, text);
-	if ((b.p[0] == '4' || b.p[0] == '5') && b.len > 4) {
-		footer(s, &b);		/* its tables see the code before soft_bounce */
-		mark_continued(&b);
-		if (view_bool(s->view, soft_bounce))
-			soften(&b);
-		smtpd_counters.rejects++;
-	}
-	history_out(s, b.p);
-	buf_adds(&b, "\r\n");
-	emit(s, b.p, b.len);
 	if (strncmp(b.p, "421", 3) == 0 || strncmp(b.p, "521", 3) == 0)
 		s->hangup = true;
+	if ((b.p[0] == '4' || b.p[0] == '5') && b.len > 4)
+		refuse(s, &b);
+	else
+		say(s, &b);
 	buf_release(&b);
 }
 

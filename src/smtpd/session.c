@@ -469,6 +469,8 @@ static void session_run(struct task *t)
 	struct session *s = CONTAINER_OF(t, struct session, task);
 
 	for (int steps = 0; s->state != ST_END; steps++) {
+		if (!reply_settled(s))
+			return;
 		if (steps == STEPS) {
 			task_wake(t);
 			return;
@@ -476,7 +478,7 @@ static void session_run(struct task *t)
 		if (!session_step(s))
 			break;
 	}
-	if (s->state == ST_END)
+	if (s->state == ST_END && reply_settled(s))
 		session_free(s);
 }
 

@@ -84,6 +84,7 @@ struct command {
 	struct match_op	 match;
 	struct access_facts facts;
 	/* MAIL and RCPT parameters */
+	size_t		 param;		/* the next one of MAIL */
 	const char	*envid, *verp;
 	const char	*orcpt;		/* "type;decoded" */
 	unsigned	 notify;
@@ -178,7 +179,7 @@ struct session {
 	char		*rfc_addr;	/* NULL: as addr, with "IPv6:" in front where it is one */
 	uint8_t		 name_status, rev_status;	/* 2, 4, 5, 6 */
 	bool		 stand_alone : 1;	/* sendmail -bs: no client, no rules */
-	bool		 xclient_ok : 1, xclient_unsure : 1, xforward_ok : 1, xforward_unsure : 1, verp_ok : 1, discard_unsure : 1, counted : 1;
+	bool		 xclient_ok : 1, xclient_unsure : 1, xforward_ok : 1, xforward_unsure : 1, discard_unsure : 1, counted : 1;
 	bool		 esmtp : 1, smtputf8 : 1, body_8bit : 1, body_7bit : 1;
 	bool		 early : 1;	/* pipelined where it must not */
 	bool		 hangup : 1;	/* a 421 or 521 was said */
@@ -208,6 +209,7 @@ struct session {
 	struct access_actions actions;	/* what access maps want done with the message; MAIL's rules may ask already */
 	struct timer	 timer;
 	struct buf	 held;		/* replies held back by ST_PENALTY */
+	struct footer	*footer;	/* a reply that waits for its footer; NULL: none */
 	struct transcript history;	/* what was said, for postmaster */
 	struct buf	 cut;		/* a line that was too long, its rest is being skipped */
 	int64_t		 deadline_at;	/* now_ms() when the peer's time is up */
@@ -244,6 +246,7 @@ void	reply_text(struct session *, const char *text);
 void	reply_ehlo(struct session *, const char *lines);	/* "250-...\r\n250 ...\r\n" as it is */
 bool	reply_held(const struct session *);	/* is there something to hold back? */
 void	reply_release(struct session *);
+bool	reply_settled(struct session *);	/* false: a reply waits for smtpd_reject_footer_maps */
 void	note_error(struct session *, unsigned error_class);
 
 /* notice.c */
@@ -293,6 +296,7 @@ void	client_disconnect(const struct view *, const char *service, const char *add
 #define VERB(f) enum cmd_result f(struct session *, struct command *)
 VERB(cmd_helo); VERB(cmd_ehlo); VERB(cmd_mail); VERB(cmd_rcpt); VERB(cmd_data); VERB(cmd_bdat); VERB(cmd_rset); VERB(cmd_noop);
 VERB(cmd_vrfy); VERB(cmd_etrn); VERB(cmd_quit); VERB(cmd_xclient); VERB(cmd_xforward); VERB(cmd_starttls); VERB(cmd_auth);
+enum match_result verp_match(struct session *, struct command *);	/* may the client say XVERP? uses command->match */
 /* Attribute values of XCLIENT and XFORWARD (attr.c): splits "name=value", decodes xtext. False: replied. */
 bool	attr_split(struct session *, struct command *, struct token *, const char **name_r, char **value_r);
 bool	xtext_text(struct buf *out, const char *value);
