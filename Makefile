@@ -147,14 +147,23 @@ endef
 $(foreach c,$(filter-out %.so,$(CRASH)),$(eval $(call crash_rule,$(c))))
 crash: $(B)/t/bench/fill $(addprefix $(B)/t/crash/,$(CRASH))
 
+# t/fuzz: each target with a main() that feeds it files, for t/fuzz.t.
+REPLAY	= $(patsubst t/fuzz/%.c,$(B)/t/fuzz-replay/%,$(wildcard t/fuzz/*.c))
+$(B)/t/fuzz-replay/%: t/fuzz/%.c t/fuzz/lib/replay.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,TEST,$<)
+	$(Q)$(CC) $(ALLCFLAGS) -Iinclude -Isrc -It/lib $(ALLLDFLAGS) -o $@ $< t/fuzz/lib/replay.c $(call modlibs,$(firstword $(subst _, ,$*))) $(RELAY_LIBS)
+$(foreach u,$(REPLAY),$(eval $(call unit_rule,$(u))))
+replay: $(REPLAY)
+
 # Black-box tests in Perl and unit tests in C, all TAP, side by side.
 PROVE	= prove -j2 -It/lib --timer
 test: deps-test
-	$(MAKE) B=$(B) all unit crash
+	$(MAKE) B=$(B) all unit crash replay
 	POSTRIDER_BUILD="$(abspath $(B))" POSTRIDER_SAN=$(SAN) $(PROVE) $(if $(V),-v) $(or $(T),$(wildcard t/*.t) $(UNIT))
 
 test-long: deps-test
-	$(MAKE) B=$(B) all unit crash
+	$(MAKE) B=$(B) all unit crash replay
 	POSTRIDER_BUILD="$(abspath $(B))" POSTRIDER_LONG=1 $(PROVE) $(or $(T),$(wildcard t/*.t) $(UNIT) $(wildcard t/crash/*.t))
 
 # Each door compiles alone.
@@ -216,5 +225,5 @@ clean:
 	rm -rf build build-san build-fuzz
 
 -include $(shell test -d $(B) && find $(B) -type f -name '*.d')
-.PHONY: all unit crash test test-long hdr-check fuzz bench deps deps-test run install uninstall clean FORCE $(addprefix lib-,$(MODULES))
+.PHONY: all unit crash replay test test-long hdr-check fuzz bench deps deps-test run install uninstall clean FORCE $(addprefix lib-,$(MODULES))
 .DELETE_ON_ERROR:

@@ -153,6 +153,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	d.msg = make(
 	    (data[0] & 1 ? MSG_8BIT : 0) | (data[0] & 2 ? MSG_SMTPUTF8 : 0) | (data[0] & 4 ? MSG_TRACE_VERIFY : 0));
 	d.service = service_ref(service);
+	d.sender = d.msg->sender;
 	d.transport = "smtp";
 	d.nexthop = "x.test";
 	d.task = &delivery_task;
