@@ -17,7 +17,7 @@
 
 static const char *const state_names[] = {
 	"NEXT_DEST", "CACHE_POLICY", "ROUTE", "NEXT_HOP", "CONNECT", "BANNER", "PIX", "EHLO", "DISCARD", "HELO",
-	"TRANSACTION", "COMMANDS", "BODY", "PAUSE", "DOT", "GENERIC", "LEFTOVER", "DONE",
+	"TRANSACTION", "COMMANDS", "BODY", "PAUSE", "DOT", "GENERIC", "LEFTOVER", "LOOP", "DONE",
 };
 _Static_assert(NELEM(state_names) == ST_DONE + 1, "a name for every state");
 
@@ -412,6 +412,9 @@ static enum agent_result attempt_run(struct attempt *a)
 		case ST_LEFTOVER:
 			leftover(a);
 			break;
+		case ST_LOOP:
+			more = loop_check_step(a);
+			break;
 		case ST_DONE:
 			return AGENT_DONE;
 		}
@@ -444,7 +447,24 @@ static void agent_start(struct delivery *d)
 		a->ndest = a->dest.n;
 		strs_split(&a->dest, a->svc->p.fallback_relay, ", \t\r\n");
 	}
-	a->state = generic_empty(&a->svc->generic) ? ST_NEXT_DEST : ST_GENERIC;
+	a->state = ST_NEXT_DEST;
+	if (a->svc->p.unfit != NULL) {
+		log_at(LOG_LEVEL_FATAL, &d->log, "%s", a->svc->p.unfit);
+		a->state = ST_DONE;		/* without outcomes: qmgr defers, "unknown mail transport error" */
+		return;
+	}
+	if (a->svc->p.assume_final && !a->svc->said_obsolete) {
+		log_warn(&d->log, "lmtp_assume_final is obsolete; instead, specify \"flags=X\" in master.cf");
+		a->svc->said_obsolete = true;
+	}
+	if (!flags_allow(a)) {
+		a->state = ST_DONE;
+		return;
+	}
+	if (a->svc->p.flags & CLIENT_DELIVERED)
+		a->state = ST_LOOP;
+	else if (!generic_empty(&a->svc->generic))
+		a->state = ST_GENERIC;
 	if (a->svc->p.tls_demand != NULL) {
 		why_set(a, "4.7.5", NULL, "TLS is required by %s, but is not available: not sending in plaintext",
 		    a->svc->p.tls_demand);
@@ -469,6 +489,7 @@ static void agent_end(struct delivery *d)
 	conn_free(&a->conn);		/* cancelled: the server drops the unfinished transaction */
 	content_unref(&a->content);
 	generic_stop(a);
+	loop_check_stop(a);
 	route_end(&a->route);
 	match_end(&a->match);
 	maps_end(&a->map);

@@ -211,6 +211,7 @@ struct body *body_new(struct attempt *a)
 		b->by_ref = true;
 	}
 	b->phase = PH_HEADER;
+	flags_write(a);
 	if (a->new_header.len == 0)
 		content_read_start(&b->op, a->d->task, m, PART_HEADER);
 	return b;

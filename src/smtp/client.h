@@ -8,7 +8,8 @@
  *	                            cache.c
  *	                            hello.c
  *
- * reply.c parses what servers say; params.c reads a service's parameters, smtp_ or lmtp_. */
+ * generic.c and flags.c do what comes before; reply.c parses what servers say; params.c reads a service's parameters,
+ * smtp_ or lmtp_. */
 #ifndef SMTP_CLIENT_H
 #define SMTP_CLIENT_H
 
@@ -53,6 +54,7 @@ enum {	/* what a server's answer to EHLO offers, and what we make of it */
 	EHLO_SILENT		= 1 << 17,	/* in a discard mask: say nothing about it */
 	FEAT_IGNORED		= 1 << 18,	/* and the next four: keywords without meaning for a client */
 };
+enum { CLIENT_DELIVERED = 1, CLIENT_ORIGINAL = 2, CLIENT_RETURN = 4, CLIENT_FINAL = 8 };	/* flags=DORX */
 enum prefer { PREFER_ANY, PREFER_IPV4, PREFER_IPV6 };
 
 struct smtp_params {		/* strings are borrowed from the configuration */
@@ -71,6 +73,8 @@ struct smtp_params {		/* strings are borrowed from the configuration */
 	int		 mx_address_limit, mx_session_limit;
 	bool		 bind_enforce;
 	bool		 always_ehlo, never_ehlo, skip_5xx_greeting, skip_quit_response, xforward, quote_envelope;
+	unsigned	 flags;		/* CLIENT_*: flags= of its line in master.cf */
+	char		*unfit;		/* what is wrong with that line: nothing is sent; owned; NULL: nothing */
 	bool		 mime_downgrade, soft_bounce, assume_final, per_request_deadline;
 	bool		 verify_at_data;	/* ..._address_verify_target: probes ask up to DATA */
 	bool		 cname_overrides;	/* ..._cname_overrides_servername */
@@ -86,6 +90,7 @@ struct smtp_params {		/* strings are borrowed from the configuration */
 
 struct smtp_service {		/* what compile() makes of one line of master.cf */
 	struct smtp_params p;
+	bool		 said_obsolete;	/* the warning about lmtp_assume_final */
 	const struct service *service;		/* whose state this is */
 	struct match_list *cache_dest;		/* smtp_connection_cache_destinations */
 	struct maps	*discard_maps, *pix_maps;
@@ -101,6 +106,7 @@ struct smtp_service {		/* what compile() makes of one line of master.cf */
 	TAILQ_ENTRY(smtp_service) link;
 };
 void	params_load(struct smtp_params *, const struct view *, bool lmtp);
+void	flags_load(struct smtp_params *, const struct master_entry *, struct problems *);	/* (flags.c) */
 /* Words and forms that params_load() takes for granted (check.c). */
 void	params_check(const struct view *, bool lmtp, struct problems *);
 /* Bits of a list of EHLO keywords; the unknown ones are named in a warning under ctx (may be NULL). */
@@ -277,6 +283,7 @@ enum state {
 	ST_DOT,			/* the reply, or replies, to it */
 	ST_GENERIC,		/* first of all, with smtp_generic_maps: names that addresses go out under */
 	ST_LEFTOVER,		/* no address left: what becomes of the rest */
+	ST_LOOP,		/* before that, with flags=D: has it been here for this recipient? */
 	ST_DONE,
 };
 enum verb { V_XFORWARD_ADDR, V_XFORWARD_PROTO, V_MAIL, V_RCPT, V_DATA, V_DOT };
@@ -340,6 +347,7 @@ struct attempt {
 	struct naming	*naming;
 	char		**named;		/* the sender, then each recipient */
 	struct buf	 new_header;		/* instead of the header part */
+	struct loop_check *loop_check;		/* flags=D: reading the headers; NULL: not */
 };
 
 /* trouble.c: texts and decisions. fmt gives the reason; it is kept in a->why. */
@@ -363,6 +371,12 @@ bool	generic_step(struct attempt *);
 void	generic_stop(struct attempt *);
 const char *generic_sender(const struct attempt *);		/* as this service names them */
 const char *generic_rcpt(const struct attempt *, unsigned rcpt_index);
+
+/* flags.c */
+bool	flags_allow(struct attempt *);			/* with flags=DO one recipient at a time; false: all are deferred */
+bool	loop_check_step(struct attempt *);
+void	loop_check_stop(struct attempt *);
+void	flags_write(const struct attempt *);		/* the headers before all others */
 
 /* hello.c, xfer.c: one step of the states they own; false: wait. */
 bool	hello_step(struct attempt *);

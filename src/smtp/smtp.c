@@ -28,6 +28,7 @@ static struct smtp_service *compile(struct service *s, struct problems *problems
 	svc->service = s;
 	TAILQ_INIT(&svc->parked);
 	params_load(&svc->p, v, lmtp);
+	flags_load(&svc->p, s->entry, problems);
 	source_address(&svc->bind4, AF_INET, lmtp ? "lmtp_bind_address" : "smtp_bind_address",
 	    lmtp ? view_str(v, lmtp_bind_address) : view_str(v, smtp_bind_address), view_str(v, inet_interfaces),
 	    problems);
@@ -76,6 +77,7 @@ static void release(void *state)
 {
 	struct smtp_service *svc = state;
 
+	free(svc->p.unfit);
 	hash_release(&svc->ports, NULL);
 	free(svc);
 }

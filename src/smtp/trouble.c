@@ -131,7 +131,7 @@ void done_rcpt(struct attempt *a, unsigned t, const struct reply *said)
 		.text = buf_str(&said->text),
 		.remote_mta = a->conn->host,
 		.dsn_capable = (a->conn->features & FEAT_DSN) != 0,
-		.final = a->svc->p.assume_final,
+		.final = a->svc->p.assume_final || (a->svc->p.lmtp && (a->svc->p.flags & CLIENT_FINAL)),
 	};
 	char *diagnostic = xasprintf("smtp; %s", buf_str(&said->text));
 

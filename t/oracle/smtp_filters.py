@@ -33,7 +33,7 @@ for i, rules in enumerate(["/ AAAA / IGNORE", "/ MX / IGNORE", "/ A 198/ IGNORE"
                            "/^name/ IGNORE", "/CNAME/ IGNORE"]):
     filtered("dns-%d" % i, "smtp_address_preference = ipv6\nsmtp_dns_reply_filter = regexp:@CONF@/rules\n", ALL, files={"rules": rules + "\n"})
 filtered("dns-broken", "smtp_dns_reply_filter = hash:@CONF@/missing\n", "u@mx.test u@bare.test")
-filtered("cname-overrides", "smtp_cname_overrides_servername = yes\n", ALL)
+filtered("cname-overrides", "smtp_address_preference = ipv6\nsmtp_cname_overrides_servername = yes\n", ALL)
 for i, (rules, spec) in enumerate([
         ("/^550 5.1.1(.*)/ 450 4.1.1$1", {"rcpt": "550 5.1.1 no\r\n"}), ("/^250-PIPELINING/ 250-NOTHING", {}), 
         ("/^220 (.*)/ 554 5.7.1 hidden", {}), ("/^450 (.*)/ 550 $1", {"mail": "450 4.7.1 a\r\n"}), ("/stored/ 451 4.0.0 not so", {}), ("/^junk/ 250 2.1.5 better", {"rcpt": "junk\r\n"}),

@@ -78,5 +78,5 @@ time.sleep(3600)
 MARK = ("touch /var/oracle/maillog; wc -c < /var/oracle/maillog > @ROOT@/mark; touch @ROOT@/sink.log; wc -c < @ROOT@/sink.log > @ROOT@/sinkmark; "
         "python3 @CONF@/sink.py @CONF@/sink.json @ROOT@/sink.log </dev/null >/dev/null 2>&1 & sleep 0.4")
 LOG = ("!sh tail -c +$(( $(cat $ROOT/mark) + 1 )) /var/oracle/maillog | grep -E '(smtp|lmtp|error)\\[' | sed -E 's/.*postfix.(smtp|lmtp|error).[0-9]+.: //; "
-       "s/^[0-9A-F]{6,16}: /QID: /; s/delay=.*dsn=/dsn=/' | cut -c1-600 | sort\n"
+       "s/^(warning: )?[0-9A-F]{6,16}: /\\1QID: /; s/delay=.*dsn=/dsn=/' | cut -c1-600 | sort\n"
        "!sh tail -c +$(( $(cat $ROOT/sinkmark) + 1 )) $ROOT/sink.log | sort | grep -v RSET | sed 's/SIZE=[0-9]*/SIZE=N/'\n")

@@ -1,0 +1,44 @@
+#!/usr/bin/perl
+# flags=DORX of smtp and lmtp lines in master.cf: headers before all others, loops, wrong letters.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+use Postrider;
+use Postrider::Sink;
+
+my $sink = Postrider::Sink->new;
+my $hop = $sink->where;
+my $s = server(
+	main => "mydestination =\nrelay_domains = static:all\nfull_destination_recipient_limit = 1\ntransport_maps = inline:{\n"
+	    . " { full.test = full:$hop } { many.test = many:$hop } { path.test = path:$hop } { bad.test = bad:$hop } }\n"
+	    . "virtual_alias_maps = inline:{ alias\@here.test=user+x\@full.test }\n",
+	master => "\@PORT\@ inet n - n - - smtpd\nsmtp unix - - n - - smtp\nrelay unix - - n - - smtp\nerror unix - - n - - error\nretry unix - - n - - error\n"
+	    . "full unix - - n - - smtp flags=DORX\nmany unix - - n - - smtp flags=O\npath unix - - n - - smtp -v flags=R\nbad unix - - n - - smtp flags=DQ\n",
+	allow => [qr/flag `O' requires|unknown flags=DQ/]);
+my $c = $s->client;
+my $text = "From: a\@here.test\nSubject: x\n\nb\n";
+like($c->send_mail(from => 'a@here.test', to => 'alias@here.test', text => $text), qr/^250/, 'a recipient with an alias');
+my ($m) = $sink->wait_mails(1);
+like($m->{text}, qr/\AReturn-Path: <a\@here\.test>\r\nX-Original-To: alias\@here\.test\r\nDelivered-To: user\+x\@full\.test\r\nReceived: /,
+    'the three headers come first');
+like($c->send_mail(from => '', to => ['u@path.test', 'v@path.test'], text => $text), qr/^250/, 'two recipients, flags=R');
+($m) = grep { !/full/ } map { $_->{text} } $sink->wait_mails(2);
+like($m, qr/\AReturn-Path: <>\r\nReceived: /, 'Return-Path alone works with several');
+
+like($c->send_mail(from => '', to => 'User+X@full.test', text => "Delivered-To:  user+x\@FULL.test\n$text"), qr/^250/, 'it was here before');
+ok($s->wait_log(qr/smtp\[\d+\]: \w+: to=<User\+X\@full\.test>, relay=full, delay=\S+ delays=\S+ dsn=5\.4\.6, status=bounced \(mail forwarding loop for User\+X\@full\.test\)/),
+    'a loop') or diag $s->log;
+like($c->send_mail(from => '', to => ['u@many.test', 'v@many.test'], text => $text), qr/^250/, 'two recipients, flags=O');
+ok($s->wait_log(qr/to=<$_\@many\.test>, relay=many, .*dsn=4\.3\.5, status=deferred \(mail system configuration error\)/), "$_ is deferred") or diag $s->log for qw(u v);
+ok($s->wait_log(qr/warning: flag `O' requires many_destination_recipient_limit = 1/), 'and it is said why') or diag $s->log;
+like($c->send_mail(from => '', to => 'u@bad.test', text => $text), qr/^250/, 'an unknown letter');
+ok($s->wait_log(qr/fatal: unknown flags=DQ value "Q" in "DQ"/), 'is named') or diag $s->log;
+ok($s->wait_log(qr/to=<u\@bad\.test>, .*dsn=4\.3\.0, status=deferred \(unknown mail transport error\)/), 'and the mail deferred') or diag $s->log;
+my ($rc, $out, $err) = $s->tool('postrider', 'check');
+isnt($rc, 0, 'check complains');
+like($out . ($err // ''), qr/service "bad": unknown flags=DQ value "Q" in "DQ"/, 'with the service');
+$s->finish;
+$sink->stop;
+done_testing();
