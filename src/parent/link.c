@@ -1,6 +1,7 @@
 /* link.c - the relay's end of the socket to its parent, and the word to the service manager.
  * Round trips block their caller: they are made before the loop runs and in load jobs, one at a
- * time, which the mutex sees to. */
+ * time, which the mutex sees to. Each has a number, so that an answer that came too late for its question is not taken
+ * for the next one's. */
 #include <postrider/parent.h>
 #include <postrider/clock.h>
 #include <postrider/log.h>
@@ -17,6 +18,7 @@
 enum { ANSWER_LIMIT_MS = 10000 };
 
 static int parent_fd = -1;
+static unsigned long asked;		/* the number of the last question; under the lock */
 static pthread_mutex_t link_lock = PTHREAD_MUTEX_INITIALIZER;
 
 void parent_attach(void)
@@ -38,39 +40,49 @@ bool parent_present(void)
 	return parent_fd >= 0;
 }
 
-/* One packet: an errno in decimal, "0" with a descriptor. */
-static int receive(int *err_r)
+/* One packet: the question's number and an errno, 0 with a descriptor. False: nothing came. */
+static bool receive(unsigned long *number_r, int *fd_r, int *err_r)
 {
 	union { char space[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control;
-	char text[32];
+	char text[40], *rest;
 	struct iovec iov = { .iov_base = text, .iov_len = sizeof(text) - 1 };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
 	struct pollfd pfd = { .fd = parent_fd, .events = POLLIN };
 	struct cmsghdr *c;
 	ssize_t n;
-	int fd = -1;
 
-	*err_r = ETIMEDOUT;
+	*fd_r = -1;
 	if (poll(&pfd, 1, ANSWER_LIMIT_MS) <= 0 || (n = recvmsg(parent_fd, &m, MSG_CMSG_CLOEXEC)) <= 0)
-		return -1;
+		return false;
 	text[n] = '\0';
 	c = CMSG_FIRSTHDR(&m);
 	if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-	*err_r = atoi(text);
-	return fd;
+		memcpy(fd_r, CMSG_DATA(c), sizeof(*fd_r));
+	*number_r = strtoul(text, &rest, 10);
+	*err_r = atoi(rest);
+	return true;
 }
 
 static int ask(char verb, const char *what, int *err_r)
 {
-	char *text = xasprintf("%c %s", verb, what);
+	unsigned long number = 0;
+	char *text;
 	int fd = -1;
 
 	pthread_mutex_lock(&link_lock);
-	if (send(parent_fd, text, strlen(text), MSG_NOSIGNAL) < 0)
+	text = xasprintf("%c%lu %s", verb, ++asked, what);
+	if (send(parent_fd, text, strlen(text), MSG_NOSIGNAL) < 0) {
 		*err_r = errno;
-	else
-		fd = receive(err_r);
+	} else {
+		while (number != asked) {
+			if (fd >= 0)
+				close(fd);	/* too late: nobody knows any more what for */
+			if (!receive(&number, &fd, err_r)) {
+				*err_r = ETIMEDOUT;
+				break;
+			}
+		}
+	}
 	pthread_mutex_unlock(&link_lock);
 	free(text);
 	return fd;

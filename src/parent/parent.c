@@ -1,8 +1,8 @@
 /* parent.c - the supervisor (door: parent.h).
  *
  * One poll loop over three things: the relay's socket, the signal descriptor, the restart time. A
- * request is one packet, "B address", "O path" (read) or "A path" (append); the answer is one packet, "0" with a
- * descriptor, or an errno in decimal. The plan is read anew at SIGHUP, and once when a request is not in it (a
+ * request is one packet, "B7 address", "O7 path" (read) or "A7 path" (append) with a number of its own; the answer is
+ * one packet, "7 0" with a descriptor, or "7" and an errno. The plan is read anew at SIGHUP, and once when a request is not in it (a
  * reload may want a new address), at most every REPLAN_MS. What is not in a fresh plan is EACCES. Without an answer:
  * "U address" (no longer wanted), "R" or "R reason" (serving, or not), "L" (reloading), "S" (stopping).
  *
@@ -219,14 +219,14 @@ static int request_open(struct parent *p, const char *path, bool append, int *er
 	return -1;
 }
 
-static void answer(struct parent *p, int fd, int err)
+static void answer(struct parent *p, unsigned long number, int fd, int err)
 {
 	union { char space[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control;
-	char text[16];
+	char text[40];
 	struct iovec iov = { .iov_base = text };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-	iov.iov_len = (size_t)snprintf(text, sizeof(text), "%d", fd >= 0 ? 0 : err);
+	iov.iov_len = (size_t)snprintf(text, sizeof(text), "%lu %d", number, fd >= 0 ? 0 : err);
 	if (fd >= 0) {
 		struct cmsghdr *c;
 
@@ -263,6 +263,8 @@ static void request(struct parent *p)
 	char text[REQUEST_MAX + 1];
 	ssize_t n = recv(p->sock, text, REQUEST_MAX, MSG_DONTWAIT);
 	struct held *h;
+	unsigned long number;
+	char *what;
 	int fd, err = EINVAL;
 
 	if (n <= 0) {
@@ -274,12 +276,14 @@ static void request(struct parent *p)
 	}
 	text[n] = '\0';
 	clock_update();
-	if (text[0] == 'B' && text[1] == ' ') {
-		fd = request_bind(p, text + 2, &err);
-		answer(p, fd, err);
-	} else if ((text[0] == 'O' || text[0] == 'A') && text[1] == ' ') {
-		fd = request_open(p, text + 2, text[0] == 'A', &err);
-		answer(p, fd, err);
+	number = strtoul(text + 1, &what, 10);
+	what += *what == ' ';
+	if (text[0] == 'B') {
+		fd = request_bind(p, what, &err);
+		answer(p, number, fd, err);
+	} else if (text[0] == 'O' || text[0] == 'A') {
+		fd = request_open(p, what, text[0] == 'A', &err);
+		answer(p, number, fd, err);
 		if (fd >= 0)
 			close(fd);
 	} else if (text[0] == 'U' && text[1] == ' ') {
@@ -292,8 +296,6 @@ static void request(struct parent *p)
 		if (text[0] == 'R')
 			tell_ready(p, "");
 		notify_manager(text[0]);
-	} else {
-		answer(p, -1, err);
 	}
 }
 
