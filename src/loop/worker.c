@@ -2,8 +2,9 @@
  * The loop never takes a lock here: it pushes a job on the class's intake (a lock-free
  * stack) and raises a semaphore; finished jobs come back by loop_post(). The mutex is
  * among the workers of one class only. A worker that takes a job and leaves nobody idle
- * starts another first, so the loop does not create threads either, and a job never waits
- * behind a stuck one while the class may still grow.
+ * starts another first, and a job never waits behind a stuck one while the class may still
+ * grow. A class's first thread is made by another one that does nothing else: making a
+ * thread maps its stack, and waits if any other maps or faults at that moment.
  * Jobs in the system are counted on the loop, from start to return: one that overran its
  * limit therefore counts against its class until its thread is back. */
 #include <errno.h>
@@ -43,9 +44,16 @@ struct worker_class {
 	pthread_mutex_t	 lock;		/* of the queue; taken by workers only */
 	struct job	*first, **last;
 	struct loop_msg	 gone;		/* the last thread's good-bye */
+	struct worker_class *next_starting;
+	struct loop_msg	 not_started;
 };
 
 static unsigned closing_classes;	/* freed, threads not yet gone */
+static struct {				/* the one that makes others */
+	bool		 running;
+	sem_t		 work;
+	_Atomic(struct worker_class *) intake;	/* each class is in it once at most */
+} starter;
 
 static void *worker_main(void *arg);
 
@@ -68,6 +76,67 @@ static bool grow(struct worker_class *c)
 	return false;
 }
 
+static void class_gone(struct loop_msg *m);
+
+static void not_started(struct loop_msg *m)
+{
+	struct worker_class *c = CONTAINER_OF(m, struct worker_class, not_started);
+
+	atomic_fetch_sub(&c->idle, 1);
+	if (atomic_fetch_sub(&c->threads, 1) == 1 && atomic_load(&c->closing))
+		class_gone(&c->gone);
+}
+
+static void *starter_main(void *arg UNUSED)
+{
+	for (;;) {
+		struct worker_class *c, *next;
+		unsigned long id;
+		char name[16];
+
+		while (sem_wait(&starter.work) < 0)
+			ASSERT(errno == EINTR);
+		for (c = atomic_exchange(&starter.intake, NULL); c != NULL; c = next) {
+			str_copy(name, c->name, sizeof(name));	/* *c may be gone before thread_start() returns */
+			next = c->next_starting;
+			if (thread_start(name, worker_main, c, &id))
+				pthread_detach((pthread_t)id);
+			else
+				loop_post(&c->not_started);
+		}
+	}
+	return NULL;
+}
+
+/* The first thread, soon; it counts from now on. If it cannot be made, the next job tries again. */
+static void start_first(struct worker_class *c)
+{
+	struct worker_class *head = atomic_load(&starter.intake);
+
+	if (!starter.running) {
+		grow(c);
+		return;
+	}
+	atomic_fetch_add(&c->threads, 1);
+	atomic_fetch_add(&c->idle, 1);
+	do
+		c->next_starting = head;
+	while (!atomic_compare_exchange_weak(&starter.intake, &head, c));
+	sem_post(&starter.work);
+}
+
+/* Made with the first class, while the program starts. */
+static void starter_start(void)
+{
+	unsigned long id;
+
+	if (starter.running || sem_init(&starter.work, 0, 0) < 0)
+		return;
+	starter.running = thread_start("starter", starter_main, NULL, &id);
+	if (starter.running)
+		pthread_detach((pthread_t)id);
+}
+
 struct worker_class *worker_class_new(const char *name, unsigned threads, unsigned queue)
 {
 	struct worker_class *c = xcalloc(1, sizeof(*c));
@@ -78,7 +147,9 @@ struct worker_class *worker_class_new(const char *name, unsigned threads, unsign
 	c->max_jobs = threads + queue;
 	c->last = &c->first;
 	ASSERT(sem_init(&c->work, 0, 0) == 0 && pthread_mutex_init(&c->lock, NULL) == 0);
-	grow(c);			/* fails: job_start() tries again */
+	c->not_started.fn = not_started;
+	starter_start();
+	start_first(c);
 	return c;
 }
 
@@ -214,10 +285,12 @@ void job_start(struct job_op *op, struct task *t, struct worker_class *c, void (
 	j->data = data;
 	j->free_data = free_data;
 	op->job = j;
-	if (c->jobs >= c->max_jobs || (atomic_load(&c->threads) == 0 && !grow(c))) {
+	if (c->jobs >= c->max_jobs) {
 		op->result = JOB_BUSY;
 		return;
 	}
+	if (atomic_load(&c->threads) == 0)
+		start_first(c);
 	c->jobs++;
 	loop_expect(1);
 	timer_start(&op->timer, t, limit_ms);

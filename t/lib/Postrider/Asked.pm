@@ -1,6 +1,7 @@
 # Asked.pm - a socketmap, tcp_table or memcache server for tests, in a process of its own. Replies are by key:
 #   Postrider::Asked->new(kind => 'socketmap' | 'tcp' | 'memcache', port => N | path => UNIX socket, replies => { key => bytes })
-# A reply of undef is silence, '' closes the connection; other keys are "not found". log() gives what was asked.
+# A reply of undef is silence, '' closes the connection; other keys are "not found", or have the reply `any` (bytes, or a
+# function of the key). log() gives what was asked.
 package Postrider::Asked;
 use strict;
 use warnings;
@@ -75,7 +76,7 @@ sub session
 			next;
 		}
 		my %none = (socketmap => netstring('NOTFOUND '), tcp => "500 not here\n", memcache => "END\r\n");
-		my $r = exists $self->{replies}{$key} ? $self->{replies}{$key} : $none{$kind};
+		my $r = exists $self->{replies}{$key} ? $self->{replies}{$key} : ref $self->{any} ? $self->{any}->($key) : $self->{any} // $none{$kind};
 		if (!defined $r) { sleep 1000; return }
 		return if $r eq '';
 		syswrite $s, $r;

@@ -186,6 +186,7 @@ sub pass
 				$sel->add($c, $b);
 				next;
 			}
+			next if !defined fileno $s;	# closed with its peer, just now
 			my $n = sysread $s, my $buf, 65536;
 			if (!$n) {
 				my $p = delete $peer{$s} or do { $sel->remove($s); delete $said{$s}; close $s; next };
