@@ -71,8 +71,10 @@ static void config_adopt(const char *main_cf, const char *master_cf)
 	problems_release(&problems);
 	generation_adopt_start(&op, &help_task, g);
 	WAIT_FOR(generation_adopt_poll(&op));
-	if (generation_adopt_poll(&op) < 0)
-		printf("# not adopted: %s\n", op.why);
+	if (generation_adopt_poll(&op) < 0) {
+		printf("Bail out! not adopted: %s\n", op.why);
+		exit(1);
+	}
 	generation_adopt_end(&op);
 	generation_unref(&g);
 }

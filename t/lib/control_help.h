@@ -11,8 +11,9 @@
 #include <postrider/smtpd.h>
 #include <pthread.h>
 
+/* The listener's address is this process's own: other servers, and other runs of the tests, have port 25. */
 static const char control_master[] =
-    "smtp inet n - n - - smtpd\n"
+    "127.%d.%d.%d:10025 inet n - n - - smtpd\n"
     "pickup unix n - n 60 1 pickup\ncleanup unix n - n - 0 cleanup\nqmgr unix n - n 300 1 qmgr\n"
     "rewrite unix - - n - - trivial-rewrite\nbounce unix - - n - 0 bounce\nsmtp unix - - n - - smtp\n"
     "relay unix - - n - - smtp\nerror unix - - n - - error\nretry unix - - n - - error\nlocal unix - n n - - smtp\n";
@@ -23,7 +24,8 @@ static char queue_dir[300], socket_path[320];
 __attribute__((unused))
 static void control_begin(const char *main_cf)
 {
-	char path[330];
+	int pid = getpid();
+	char path[330], master[sizeof(control_master) + 30];
 
 	setenv("TZ", "UTC", 1);
 	store_begin();
@@ -39,7 +41,8 @@ static void control_begin(const char *main_cf)
 	smtpd_init();
 	control_init();
 	store_open_ok();
-	config_adopt(main_cf, control_master);
+	snprintf(master, sizeof(master), control_master, 64 + (pid >> 16 & 63), pid >> 8 & 255, pid & 255);
+	config_adopt(main_cf, master);
 	snprintf(path, sizeof(path), "%s/public", queue_dir);
 	mkdir(path, 0755);
 	snprintf(path, sizeof(path), "%s/maildrop", queue_dir);
