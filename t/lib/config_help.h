@@ -22,11 +22,12 @@ static void pump(int64_t ms)
 	task_wake(&help_task);
 	loop_run();
 }
-/* Passes of 10 ms each until cond holds; gives up after so many (threads get a little real time in each). */
+/* Passes of 10 ms each until cond holds; after so many the clock stands still, and what threads have to do for it gets
+ * 30 s of real time, since a busy machine may need them. */
 #define PUMP_UNTIL(cond, passes) do {						\
-	for (int pass_ = 0; pass_ < (passes) && !(cond); pass_++) {		\
-		pump(10);							\
-		usleep(200);							\
+	for (int pass_ = 0; pass_ < (passes) + 30000 && !(cond); pass_++) {	\
+		pump(pass_ < (passes) ? 10 : 0);				\
+		usleep(pass_ < (passes) ? 200 : 1000);				\
 	}									\
 } while (0)
 

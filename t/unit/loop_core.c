@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -233,7 +234,8 @@ static void test_watch(void)
 /* ---- workers ---------------------------------------------------------------------------- */
 
 struct work {
-	int		 sleep_ms, result;
+	sem_t		*gate;		/* stuck until it is opened; NULL: not */
+	int		 result;
 	pthread_t	 thread;
 };
 
@@ -243,8 +245,8 @@ static void work_fn(void *data)
 {
 	struct work *w = data;
 
-	if (w->sleep_ms > 0)
-		usleep((useconds_t)w->sleep_ms * 1000);
+	while (w->gate != NULL && sem_wait(w->gate) < 0)
+		continue;
 	w->thread = pthread_self();
 	w->result = 42;
 }
@@ -255,12 +257,47 @@ static void work_free(void *data)
 	free(data);
 }
 
-static struct work *work_new(int sleep_ms)
+static struct work *work_new(sem_t *gate)
 {
 	struct work *w = xcalloc(1, sizeof(*w));
 
-	w->sleep_ms = sleep_ms;
+	w->gate = gate;
 	return w;
+}
+
+/* Runs the loop until so many works are freed, or all of the jobs have an end. */
+static void run_until_freed(int n)
+{
+	for (int i = 0; i < 2000 && works_freed < n; i++)
+		run_with_limit(10);
+}
+
+/* The trace without what the limits of runs left in it. */
+static void trace_forget_limits(void)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < trace.len; i++)
+		if (trace.p[i] != '!')
+			trace.p[n++] = trace.p[i];
+	if (trace.p != NULL)
+		trace.p[n] = '\0';
+	trace.len = n;
+}
+
+static int jobs_done(struct probe *p, int n)
+{
+	int done = 0;
+
+	for (int i = 0; i < n; i++)
+		done += job_poll(&p[i].job) == JOB_DONE;
+	return done;
+}
+
+static void run_until_done(struct probe *p, int n)
+{
+	for (int i = 0; i < 2000 && jobs_done(p, n) < n; i++)
+		run_with_limit(10);
 }
 
 static void poll_job(struct probe *p)
@@ -279,17 +316,20 @@ static void test_workers(void)
 {
 	struct worker_class *c = worker_class_new("one", 1, 1), *wide = worker_class_new("wide", 4, 100);
 	struct probe p[3], q[20];
-	int64_t from;
-	int done = 0;
+	sem_t gate;
 
+	sem_init(&gate, 0, 0);
 	for (int i = 0; i < 3; i++) {
 		probe_init(&p[i], "", poll_job);
-		job_start(&p[i].job, &p[i].task, c, work_fn, work_new(20), work_free, 1000);
+		job_start(&p[i].job, &p[i].task, c, work_fn, work_new(&gate), work_free, 60000);
 	}
 	ok(job_poll(&p[0].job) == JOB_WAIT && job_poll(&p[1].job) == JOB_WAIT && job_poll(&p[2].job) == JOB_BUSY,
 	    "one thread, one in the queue, the third is refused");
-	run_with_limit(150);
-	is_str(buf_str(&trace), "done,done,!", "both done");
+	sem_post(&gate);
+	sem_post(&gate);
+	run_until_done(p, 2);
+	trace_forget_limits();
+	is_str(buf_str(&trace), "done,done,", "both done");
 	ok(job_poll(&p[0].job) == JOB_DONE && job_poll(&p[0].job) == JOB_DONE, "result repeats");
 	buf_reset(&trace);
 	for (int i = 0; i < 3; i++) {
@@ -300,45 +340,44 @@ static void test_workers(void)
 
 	/* the limit passes; the thread counts until it is back */
 	works_freed = 0;
-	job_start(&p[0].job, &p[0].task, c, work_fn, work_new(150), work_free, 20);
-	job_start(&p[1].job, &p[1].task, c, work_fn, work_new(0), work_free, 20);
+	job_start(&p[0].job, &p[0].task, c, work_fn, work_new(&gate), work_free, 20);
+	job_start(&p[1].job, &p[1].task, c, work_fn, work_new(NULL), work_free, 20);
 	run_with_limit(60);
 	is_str(buf_str(&trace), "timeout,timeout,!", "limit passed, running and queued");
 	buf_reset(&trace);
-	job_start(&p[2].job, &p[2].task, c, work_fn, work_new(0), work_free, 20);
+	job_start(&p[2].job, &p[2].task, c, work_fn, work_new(NULL), work_free, 20);
 	ok(job_poll(&p[2].job) == JOB_BUSY, "the class is still full");
 	job_end(&p[2].job);
 	is_int(works_freed, 1, "the two are not freed while out");
 	job_end(&p[0].job);
 	job_end(&p[1].job);
-	run_with_limit(200);
+	sem_post(&gate);
+	run_until_freed(3);
 	is_int(works_freed, 3, "orphans freed when back");
 	buf_reset(&trace);
-	job_start(&p[0].job, &p[0].task, c, work_fn, work_new(0), work_free, 1000);
-	run_with_limit(30);
-	is_str(buf_str(&trace), "done,!", "and takes work again");
+	job_start(&p[0].job, &p[0].task, c, work_fn, work_new(NULL), work_free, 60000);
+	run_until_done(p, 1);
+	ok(job_poll(&p[0].job) == JOB_DONE, "and takes work again");
 	buf_reset(&trace);
 	job_end(&p[0].job);
 
 	/* the class grows past stuck threads */
-	from = clock_fresh_us();
 	for (int i = 0; i < 20; i++) {
 		probe_init(&q[i], "", poll_job);
-		job_start(&q[i].job, &q[i].task, wide, work_fn, work_new(i < 3 ? 1000 : 0), work_free, 5000);
+		job_start(&q[i].job, &q[i].task, wide, work_fn, work_new(i < 3 ? &gate : NULL), work_free, 60000);
 	}
-	while (done < 17 && clock_fresh_us() - from < 900 * 1000) {
-		run_with_limit(50);
-		done = 0;
-		for (int i = 3; i < 20; i++)
-			done += job_poll(&q[i].job) == JOB_DONE;
-	}
-	is_int(done, 17, "the fourth thread does what three stuck ones cannot");
+	run_until_done(q + 3, 17);
+	is_int(jobs_done(q, 20), 17, "the fourth thread does what three stuck ones cannot");
 	for (int i = 0; i < 20; i++)
 		job_end(&q[i].job);	/* three of them run still */
 	buf_reset(&trace);
+	works_freed = 0;
 	worker_class_free(&wide);
 	worker_class_free(&c);
-	run_with_limit(1200);
+	for (int i = 0; i < 3; i++)
+		sem_post(&gate);
+	run_until_freed(3);
+	is_int(works_freed, 3, "what was out when its class was freed");
 	ok(wide == NULL && c == NULL, "freed");
 	buf_reset(&trace);
 }
@@ -450,14 +489,20 @@ static void sleep_on_loop(struct probe *p)
 	loop_stop();
 }
 
-static void burn(struct probe *p)
+static int64_t cpu_us(void)
 {
 	struct rusage u;
 
-	do {		/* of processor time: on a busy machine 60 ms go by without much being done */
+	getrusage(RUSAGE_THREAD, &u);
+	return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000LL + u.ru_utime.tv_usec + u.ru_stime.tv_usec;
+}
+
+static void burn(struct probe *p)
+{
+	int64_t from = cpu_us();
+
+	while (cpu_us() - from < 60000)	/* of processor time: on a busy machine 60 ms go by without much being done */
 		p->runs++;
-		getrusage(RUSAGE_THREAD, &u);
-	} while (u.ru_utime.tv_sec == 0 && u.ru_utime.tv_usec + u.ru_stime.tv_usec < 60000);
 	loop_stop();
 }
 
