@@ -6,12 +6,14 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use IO::Select;
 use IO::Socket::INET;
 use Test::More;
 use Time::HiRes qw(sleep time);
 use Postrider;
 use Postrider::Asked;
 use Postrider::Backend;
+use Postrider::DNS;
 
 my $long = $ENV{POSTRIDER_LONG};
 my $dns = IO::Socket::INET->new(Proto => 'udp', LocalAddr => '127.0.0.1') or die;	# a name server that says nothing
@@ -76,7 +78,7 @@ sub serve
 	$s->{allow} = [map { qr/$_/ } 'lookup error', 'connect to', 'no answer within', 'earlier lookups', 'query failed', 'dict_ldap', 'read TCP map|TCP map', 'host or service', 'Search error', 'memcache'];
 	return $s;
 }
-sub session { my ($s) = @_; my $c = $s->client(timeout => 60); $c->cmd('EHLO client.test'); $c->cmd('MAIL FROM:<a@t.test>'); return $c }
+sub session { my ($s) = @_; my $c = $s->client(limit => 60); $c->cmd('EHLO client.test'); $c->cmd('MAIL FROM:<a@t.test>'); return $c }
 my $n = 0;
 sub hang { my ($s, $t, $way) = @_; my $c = session($s); $n++; $c->raw("RCPT TO:<hang.$way.$t.$n\@t.test>\r\n"); return $c }
 
@@ -139,6 +141,29 @@ if (@worker) {
 	like($log, qr{warning: table socketmap:\S+:$_ lookup error: time limit exceeded\n}, "socketmap, $_: why") for qw(mute answer);
 	like($log, qr{warning: database memcache:\S+_$_\.cf: I/O error: Connection timed out\n}, "memcache, $_: why") for qw(mute answer);
 	like($log, qr{warning: read TCP map reply from 127\.0\.0\.1:\d+: unexpected EOF \(Connection timed out\)\n}, 'tcp, no answer: why');
+	$s->finish;
+}
+
+# ---- the first address of a host swallows what is sent to it: the second has its share of the time
+{
+	my @asked = map { Postrider::Asked->new(kind => $_, any => $_ eq 'tcp' ? "200 OK\n" : Postrider::Asked::netstring('OK OK')) } qw(socketmap tcp);
+	push @asked, Postrider::Asked->new(kind => 'memcache', any => sub { "VALUE $_[0] 0 2\r\nOK\r\nEND\r\n" });
+	my @full = map { Postrider::Backend::full($_->{port}, '127.0.0.2') } @asked;
+	my $zone = Postrider::DNS->new({ 'two.example.net' => [[A => '127.0.0.2'], [A => '127.0.0.1']] });
+	my @at = map { "two.example.net:$_->{port}" } @asked;
+	my $s = server(test_clock => 1, dns => $zone, files => { 'mc.cf' => "memcache = inet:$at[2]\ntimeout = 4\n" }, main => "smtpd_restriction_classes = socketmap, tcp, memcache\nsmtpd_error_sleep_time = 0\n" .
+	    "socketmap = check_recipient_access socketmap:inet:$at[0]:m, reject\ntcp = check_recipient_access tcp:$at[1], reject\nmemcache = check_recipient_access memcache:\${config_directory}/mc.cf, reject\n" .
+	    "smtpd_recipient_restrictions = check_recipient_access inline:{socketmap\@example.com=socketmap,tcp\@example.com=tcp,memcache\@example.com=memcache}, permit_mynetworks, reject\n");
+	for my $t (qw(memcache tcp socketmap)) {
+		my $c = $s->client;
+		$c->cmd('EHLO client.test'); $c->cmd('MAIL FROM:<a@example.com>');
+		$c->raw("RCPT TO:<$t\@example.com>\r\n");
+		my $step = { memcache => 0.25, tcp => 1, socketmap => 5 }->{$t};
+		my $steps = 0;
+		while (!IO::Select->new($c->{s})->can_read(0.2) && $steps < 19) { $s->advance($step); $steps++ }
+		like($c->reply, qr/^250 /, "$t: the second address is asked ($steps)");
+		$c->close;
+	}
 	$s->finish;
 }
 

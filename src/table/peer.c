@@ -308,15 +308,19 @@ static void wait_turn(struct peer_op *op)
 		begin(op);
 }
 
+/* An address that swallows what is sent to it must not use up the time of those after it. */
 static void try_next(struct peer_op *op)
 {
 	struct host_addr *a = &op->resolve.addr[op->next++];
+	size_t more = op->resolve.n - op->next;
 
 	if (a->sa.ss_family == AF_INET6)
 		((struct sockaddr_in6 *)&a->sa)->sin6_port = htons((uint16_t)op->addr->port);
 	else
 		((struct sockaddr_in *)&a->sa)->sin_port = htons((uint16_t)op->addr->port);
 	conn_begin(op, (struct sockaddr *)&a->sa, a->len);
+	if (more > 0)
+		stream_deadline(op->conn->stream, MAX((op->limit.at_ms - now_ms()) / (int64_t)(more + 1), 1));
 }
 
 static void resolved(struct peer_op *op)
@@ -352,13 +356,14 @@ static void connected(struct peer_op *op)
 		return;
 	if (r == STREAM_OK) {
 		op->stream = op->conn->stream;
+		stream_deadline(op->stream, 0);
 		op->state = READY;
 		op->result = PEER_READY;
 		host_end(&op->resolve);
 		timer_end(&op->limit);
 		return;
 	}
-	err = stream_error(op->conn->stream);
+	err = r == STREAM_TIMEOUT ? ETIMEDOUT : stream_error(op->conn->stream);
 	if (op->addr->path == NULL && op->next < op->resolve.n) {
 		stream_free(&op->conn->stream);
 		task_unlink(&op->conn->task);

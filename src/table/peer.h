@@ -44,7 +44,7 @@ struct peer_op {		/* embedded; zeroed = idle */
 	struct timer	 limit;
 	TAILQ_ENTRY(peer_op) link;	/* among those that wait for a connection */
 };
-/* addr outlives the operation; limit_ms until there is a connection. */
+/* addr outlives the operation; limit_ms until there is a connection, shared evenly by the addresses of the host. */
 void	peer_start(struct peer_op *, struct task *, const struct peer_addr *, int64_t limit_ms);
 enum peer_result peer_poll(struct peer_op *);
 /* keep: the reply was read to its end, the connection serves the next one. */

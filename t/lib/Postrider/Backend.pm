@@ -155,8 +155,8 @@ sub relay
 # A listening socket whose queue is full: the handshake of who connects now is not answered.
 sub full
 {
-	my ($port) = @_;
-	my $where = pack_sockaddr_in($port, inet_aton('127.0.0.1'));
+	my ($port, $addr) = @_;
+	my $where = pack_sockaddr_in($port, inet_aton($addr // '127.0.0.1'));
 	my $l;
 	socket($l, PF_INET, SOCK_STREAM, 0) && setsockopt($l, SOL_SOCKET, SO_REUSEADDR, 1) && bind($l, $where) && listen($l, 0) or croak "relay: $!";
 	my @held = $l;
