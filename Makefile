@@ -145,7 +145,7 @@ $(B)/t/crash/$(1): $(call objs,t/crash/$(1).c $(wildcard t/crash/$(1)_*.c)) $(ca
 	$$(Q)$$(CC) $$(ALLLDFLAGS) -o $$@ $$^ $$(RELAY_LIBS)
 endef
 $(foreach c,$(filter-out %.so,$(CRASH)),$(eval $(call crash_rule,$(c))))
-crash: $(B)/t/bench/fill $(addprefix $(B)/t/crash/,$(CRASH))
+crash: $(B)/t/bench/fill $(B)/t/bench/load $(addprefix $(B)/t/crash/,$(CRASH))
 
 # t/fuzz: each target with a main() that feeds it files, for t/fuzz.t.
 REPLAY	= $(patsubst t/fuzz/%.c,$(B)/t/fuzz-replay/%,$(wildcard t/fuzz/*.c))

@@ -75,11 +75,9 @@ static void run_tasks(void)
 
 		TAILQ_REMOVE(&runnable, t, link);
 		t->marked = false;
-		if (block_check)
-			block_begin(&mark);
+		block_check_begin(&mark);
 		t->run(t);
-		if (block_check)
-			block_end(&mark, name);
+		block_check_end(&mark, name);
 	}
 	TAILQ_REMOVE(&runnable, &pass_mark, link);
 }
@@ -112,23 +110,24 @@ bool loop_run_posted(void)
 	}
 	for (m = first; m != NULL; m = next) {
 		next = m->link.stqe_next;
-		if (block_check)
-			block_begin(&mark);
+		block_check_begin(&mark);
 		m->fn(m);
-		if (block_check)
-			block_end(&mark, "posted message");
+		block_check_end(&mark, "posted message");
 	}
 	return first != NULL;
 }
 
 static void on_wake(evutil_socket_t fd, short what, void *arg)
 {
+	struct block_mark mark;
 	uint64_t count;
 
 	(void)what;
 	(void)arg;
-	if (read((int)fd, &count, sizeof(count)) < 0)
-		return;			/* somebody else's wake took it */
+	block_check_begin(&mark);
+	while (read((int)fd, &count, sizeof(count)) < 0 && errno == EINTR)
+		continue;		/* (nothing in it: somebody else's wake took it) */
+	block_check_end(&mark, "wake");
 }
 
 /* ---- signals ---------------------------------------------------------------------------- */
@@ -136,15 +135,18 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 static void on_signal(evutil_socket_t fd, short what, void *arg)
 {
 	struct signalfd_siginfo si;
+	struct block_mark mark;
 
 	(void)what;
 	(void)arg;
+	block_check_begin(&mark);
 	while (read((int)fd, &si, sizeof(si)) == sizeof(si)) {
 		if (si.ssi_signo >= NSIG)
 			continue;
 		signal_of[si.ssi_signo].seen = true;
 		task_wake(signal_of[si.ssi_signo].task);
 	}
+	block_check_end(&mark, "signal");
 }
 
 void loop_signal(int signo, struct task *t)
@@ -227,17 +229,17 @@ static void pass(void)
 
 	wait_for_events();
 	from = clock_fresh_us();
+	block_check_begin(&mark);
 	timers_fire();
+	block_check_end(&mark, "timers");
 	any = loop_run_posted();
 	if (testclock_pending() && !any && TAILQ_EMPTY(&runnable))
 		testclock_step();
 	run_tasks();
 	for (size_t i = 0; i < n_hooks; i++) {
-		if (block_check)
-			block_begin(&mark);
+		block_check_begin(&mark);
 		hooks[i]();
-		if (block_check)
-			block_end(&mark, "end of pass");
+		block_check_end(&mark, "end of pass");
 	}
 	stats_pass(clock_fresh_us() - from);
 }

@@ -24,6 +24,17 @@ void	stats_check(bool running);		/* inside loop_run(), and only there, blocks ar
 void	stats_pass(int64_t us);
 void	block_begin(struct block_mark *);
 void	block_end(const struct block_mark *, const char *name);
+/* Around whatever the loop calls. */
+static inline void block_check_begin(struct block_mark *m)
+{
+	if (block_check)
+		block_begin(m);
+}
+static inline void block_check_end(const struct block_mark *m, const char *name)
+{
+	if (block_check)
+		block_end(m, name);
+}
 
 /* worker.c */
 void	workers_release(void);

@@ -10,21 +10,26 @@
 static void on_level(evutil_socket_t fd, short what, void *arg)
 {
 	struct watch *w = arg;
+	struct block_mark mark;
 
 	(void)fd;
+	block_check_begin(&mark);
 	if ((what & EV_READ) != 0)
 		w->ready |= WATCH_READ;
 	if ((what & EV_WRITE) != 0)
 		w->ready |= WATCH_WRITE;
 	task_wake(w->task);
+	block_check_end(&mark, "level watch");
 }
 
 static void on_edge(evutil_socket_t fd, short what, void *arg)
 {
 	struct watch *w = arg;
+	struct block_mark mark;
 	int seen = 0;
 
 	(void)fd;
+	block_check_begin(&mark);
 	if ((what & EV_READ) != 0)
 		seen |= WATCH_READ;
 	if ((what & EV_WRITE) != 0)
@@ -32,6 +37,7 @@ static void on_edge(evutil_socket_t fd, short what, void *arg)
 	if ((what & EV_CLOSED) != 0)
 		seen |= WATCH_HUP;
 	w->fn(w, seen);
+	block_check_end(&mark, "edge watch");
 }
 
 static short bits_of(int want)

@@ -4,16 +4,19 @@
  * first row that is not due yet. What is put while a slice is being read may be missing in it: when it is done the
  * cursors go back as far as that. Rows whose every destination is dead are put off unread, as far as their next attempt
  * would be after another failure; the age that takes is in the queue id. A row is read after all when the message may
- * have to be returned or warned about. */
+ * have to be returned or warned about. A slice of them is committed before the next slice is read, and then as much time is
+ * left to others as that took: a million would otherwise stand in the writer's queue at once, and new mail behind them. */
 #include "qmgr_int.h"
 
 /* LOADS_MAX: what waits for a reader has a time limit; more at once would only wait. */
-enum { SLICE = 200, RETRY_MS = 60000, LOADS_MAX = 200 };
+enum { SLICE = 200, RETRY_MS = 60000, LOADS_MAX = 200, PUT_OFF_REST_MS = 1000 };
 
 static struct due {
 	struct task	 task;
 	struct timer	 timer;
 	struct store_due_op op;
+	struct store_op	 put_off;		/* active: rows of the last slice are being put off */
+	int64_t		 put_off_ms;		/* monotonic: since then */
 	bool		 running, initialised;
 	bool		 new_turn;		/* the slice under way is of new mail */
 	bool		 new_pending;		/* there may be new mail in the store */
@@ -26,7 +29,7 @@ static struct due {
 	int64_t		 next_due_ms;		/* wall: look then; INT64_MAX: nothing known */
 	queue_id_t	 recheck_new;		/* rows passed over: new mail behind this id, UINT64_MAX: none */
 	int64_t		 recheck_ms;		/* deferred mail due then, INT64_MAX: none */
-	int64_t		 pause_ms;		/* monotonic: the store could not be read, not before then */
+	int64_t		 pause_ms;		/* monotonic: not before then */
 } due;
 
 static int64_t wall_ms(void)
@@ -109,8 +112,10 @@ static void slice_done(void)
 	}
 	move_back(due.late_due, due.late_id);
 	due.new_id = MIN(due.new_id, due.late_new - 1);
-	if (put_off != NULL)
-		store_settle(&put_off);
+	if (put_off != NULL) {
+		store_commit_start(&due.put_off, &due.task, &put_off);
+		due.put_off_ms = now_ms();
+	}
 	more = i < due.op.n || due.op.n == SLICE;
 	if (due.new_turn)
 		due.new_pending = due.new_pending && (more || due.late_new != UINT64_MAX);
@@ -147,12 +152,30 @@ static void arm(void)
 		timer_start(&due.timer, &due.task, wait_ms + 1);
 }
 
+/* False: wait. What could not be put off is still due. */
+static bool put_off_done(void)
+{
+	enum store_result r;
+
+	if (!due.put_off.active)
+		return true;
+	if ((r = store_commit_poll(&due.put_off)) == STORE_WAIT)
+		return false;
+	store_commit_end(&due.put_off);
+	due.pause_ms = now_ms() + MIN(now_ms() - due.put_off_ms, PUT_OFF_REST_MS);
+	if (r != STORE_OK && r != STORE_NONE)
+		due_retry();
+	return true;
+}
+
 static void due_run(struct task *t)
 {
 	(void)t;
 	if (qmgr.draining || !qmgr.started)
 		return;
 	for (int budget = 4;;) {
+		if (!put_off_done())
+			return;
 		if (due.running) {
 			enum store_result r = store_due_poll(&due.op);
 
@@ -164,6 +187,7 @@ static void due_run(struct task *t)
 				due_retry();
 			store_due_end(&due.op);
 			due.running = false;
+			continue;
 		}
 		if (due.pause_ms > now_ms()) {
 			timer_start(&due.timer, &due.task, due.pause_ms - now_ms());
@@ -276,6 +300,7 @@ void due_stop(void)
 	if (due.running)
 		store_due_end(&due.op);
 	due.running = false;
+	store_commit_end(&due.put_off);
 	timer_end(&due.timer);
 	task_unlink(&due.task);
 }

@@ -1,6 +1,6 @@
 /* writer.c - the one thread that writes.
  *
- * The loop pushes transactions on a lock-free intake; the writer takes what has gathered, up to 1,000 or 4 MiB, applies
+ * The loop pushes transactions on a lock-free intake; the writer takes what has gathered, up to 1,000 changes or 4 MiB, applies
  * it in one LMDB transaction and commits: one pair of barriers for all. What is done goes back on a lock-free list with one
  * post for the whole batch. Neither side ever waits for a lock of the other.
  *
@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 enum {
-	BATCH_TXNS = 1000, BATCH_BYTES = 4 << 20,
+	BATCH_CHANGES = 1000, BATCH_BYTES = 4 << 20,
 	HOLD_US = 200, HOLD_STEP_US = 50,
 	RETRY_US = 1000 * 1000,	/* settlements and sweeps that failed */
 	DOUBTS = 3,		/* times to open anew in one batch: more will not help */
@@ -261,7 +261,7 @@ static void settle_apart(struct store_txn **v, size_t n)
 /* Stable: removals and changes in front, new content behind. Returns where that begins. */
 static size_t removals_first(struct store_txn **v, size_t n)
 {
-	struct store_txn *rest[BATCH_TXNS];
+	struct store_txn *rest[BATCH_CHANGES];
 	size_t i, front = 0, back = 0;
 
 	for (i = 0; i < n; i++) {
@@ -319,13 +319,14 @@ static void unstick(void)
 
 static size_t cut_batch(struct store_txn **v)
 {
-	size_t n = 0, bytes = 0;
+	size_t n = 0, changes = 0, bytes = 0;
 	struct store_txn *t;
 
 	unstick();
 	w.crowd = 0;
-	while ((t = w.first) != NULL && n < BATCH_TXNS && (n == 0 || bytes + t->bytes <= BATCH_BYTES)) {
+	while ((t = w.first) != NULL && (n == 0 || (changes + t->n <= BATCH_CHANGES && bytes + t->bytes <= BATCH_BYTES))) {
 		w.first = t->next;
+		changes += MAX(t->n, 1u);
 		bytes += t->bytes;
 		w.crowd += !t->settlement;
 		v[n++] = t;
@@ -397,7 +398,7 @@ static bool next_work(void)
 
 static void *writer_main(void *arg)
 {
-	static struct store_txn *batch[BATCH_TXNS], *order[BATCH_TXNS];
+	static struct store_txn *batch[BATCH_CHANGES], *order[BATCH_CHANGES];
 	size_t i, n;
 
 	prctl(PR_SET_TIMERSLACK, 1000);		/* the hold-back is short: sleep what was asked for */

@@ -1,7 +1,7 @@
 /* load.c - an SMTP load generator and sink on one epoll loop, for the figures that Postfix's tools cannot give.
  *
  *   load latency PORT SINK_PORT COUNT BYTES     one message at a time, a connection each; the sink is here too
- *       prints: connect_250_p50_us connect_250_p99_us next_hop_p50_us next_hop_p99_us
+ *       prints p50 and p99 in us of: connect_250, next_hop (from 250 on), whole (connect to next hop)
  *   load idle PORT SESSIONS FRESH               opens SESSIONS, EHLO each; prints "ready"; then FRESH new connections one
  *       by one, prints banner_p50_us banner_p99_us; holds everything until its standard input ends
  *   load many PORT SESSIONS BYTES               all sessions connected at once, then a message on each; prints ok failed seconds
@@ -341,7 +341,8 @@ static void print_percentiles(const char *name, int64_t *v, long n)
 
 static void latency(int port, int sink, long count)
 {
-	int64_t *first = calloc((size_t)count, sizeof(*first)), *second = calloc((size_t)count, sizeof(*second));
+	int64_t *first = calloc((size_t)count, sizeof(*first)), *second = calloc((size_t)count, sizeof(*second)),
+	    *whole = calloc((size_t)count, sizeof(*whole));
 
 	sent_us = calloc((size_t)count, sizeof(*sent_us));
 	begun_us = calloc((size_t)count, sizeof(*begun_us));
@@ -362,9 +363,11 @@ static void latency(int port, int sink, long count)
 			exit(1);
 		first[i] = sent_us[i] - begun_us[i];
 		second[i] = arrived_us[i] - sent_us[i];
+		whole[i] = arrived_us[i] - begun_us[i];
 	}
 	print_percentiles("connect_250", first, count);
 	print_percentiles("next_hop", second, count);
+	print_percentiles("whole", whole, count);
 }
 
 static void idle(int port, long sessions, long fresh)
