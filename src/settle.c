@@ -73,7 +73,9 @@ static void lock_program(void)
 
 /* A callback that makes malloc take or give back address space, or that faults while another thread does, would wait
  * for the address space's lock: buffers come and go with every message, so all threads keep what they have (each
- * one's arena begins with M_TOP_PAD), up to M_TRIM_THRESHOLD, and the first pages of the heap are touched now.
+ * one's arena begins with M_TOP_PAD), up to M_TRIM_THRESHOLD, and the first pages of the heap are touched now. M_TOP_PAD
+ * costs nothing before it is touched: while the active set fills, the store drops mappings all the time, and
+ * each growth of the heap may have to wait for that.
  * No thread shares an arena with the loop, however many there are: its lock would be waited for.
  * Before the first thread. mimalloc, whose free() has no lock to wait for, was tried: no faster, and it kept three times
  * the memory. */
@@ -83,8 +85,8 @@ static void settle_memory(void)
 
 	mallopt(M_ARENA_MAX, 1024);
 	mallopt(M_MMAP_THRESHOLD, 4 << 20);
-	mallopt(M_TRIM_THRESHOLD, 16 << 20);
-	mallopt(M_TOP_PAD, 1 << 20);
+	mallopt(M_TRIM_THRESHOLD, 64 << 20);
+	mallopt(M_TOP_PAD, 32 << 20);
 	for (size_t i = 0; i < NELEM(warm); i++)
 		memset(warm[i] = xmalloc(WARM_BYTES / NELEM(warm)), 1, WARM_BYTES / NELEM(warm));
 	for (size_t i = 0; i < NELEM(warm); i++)
