@@ -1,43 +1,22 @@
-/* pattern.c - tables of patterns: regexp: and pcre: but for the engine.
+/* pattern.c - tables of patterns: regexp: and pcre: but for the engine. This reads them, pattern_run.c looks up.
  * A rule is /pattern/flags result, with any number of '!' before; IF /pattern/ ... ENDIF encloses rules.
  * Rules become steps in order; a look-up goes through them until one matches. The result is split at
  * load into literal pieces and group numbers, and one without groups is returned as it stands. A rule
  * that is wrong is skipped with a warning in Postfix's words; the others stay. */
 #include <ctype.h>
-#include <postrider/arena.h>
 
 #include "pattern.h"
 
-enum { FILTER_MIN = 4 };	/* rules: below that, trying them is as quick */
+enum {
+	FILTER_MIN = 4,			/* rules: below that, trying them is as quick */
+	LIMIT_MS = 30 * 1000,		/* as postrider_table_time_limit */
+};
 
-struct piece {
-	const char	*text;		/* NULL: a group */
-	unsigned	 group;
-};
-struct step {
-	void		*first, *second;	/* second: must not match ("/one/!/two/"), or NULL */
-	bool		 first_not, second_not, is_if;
-	struct piece	*piece;
-	size_t		 n;		/* pieces */
-	bool		 groups;	/* some piece is a group */
-	size_t		 end;		/* IF: where to go on if it does not hold */
-	const char	*text;		/* of first, while reading; NULL: the prefilter must not judge */
-	int		 line;
-};
-struct patterns {
-	const struct pattern_engine *engine;
-	char		*name;
-	struct step	*step;
-	size_t		 n;
-	struct arena	 arena;
-	struct prefilter *prefilter;	/* NULL: few rules, or nothing to filter */
-};
 struct reading {
 	struct patterns	*p;
 	const struct pattern_engine *engine;
 	struct source	 source;
-	bool		 utf8;
-	size_t		 open[64];
+	size_t		*open;		/* steps: IFs without ENDIF so far */
 	size_t		 depth;
 };
 struct expression {		/* one /pattern/flags of a line */
@@ -46,10 +25,8 @@ struct expression {		/* one /pattern/flags of a line */
 	bool		 inverted;
 };
 
-void pattern_close(void *contents)
+void pattern_free(struct patterns *p)
 {
-	struct patterns *p = contents;
-
 	for (size_t i = 0; i < p->n; i++) {
 		if (p->step[i].first != NULL)
 			p->engine->release(p->step[i].first);
@@ -57,6 +34,7 @@ void pattern_close(void *contents)
 			p->engine->release(p->step[i].second);
 	}
 	prefilter_free(&p->prefilter);
+	perl_scratch_free(&p->scratch);
 	free(p->step);
 	free(p->name);
 	arena_release(&p->arena);
@@ -91,7 +69,9 @@ static bool take_expression(struct reading *r, char **cursor, struct expression 
 	}
 	*p++ = '\0';
 	for (; *p != '\0' && !isspace((unsigned char)*p) && !(r->engine->two_patterns && *p == '!'); p++)
-		if (!r->engine->option(*p, &e->flags)) {
+		if (*p == r->engine->obsolete) {
+			complain(r, "ignoring obsolete regexp option \"%c\"", *p);
+		} else if (!r->engine->option(*p, &e->flags)) {
 			complain(r, "unknown regexp option \"%c\": skipping this rule", *p);
 			return false;
 		}
@@ -102,7 +82,7 @@ static bool take_expression(struct reading *r, char **cursor, struct expression 
 static void *compile(struct reading *r, const struct expression *e, unsigned *groups_r)
 {
 	char *why = NULL;
-	void *compiled = r->engine->compile(e->text, e->flags, r->utf8, groups_r, &why);
+	void *compiled = r->engine->compile(e->text, e->flags, groups_r, &why);
 
 	if (compiled == NULL)
 		complain(r, "%s", why);
@@ -295,12 +275,9 @@ static void read_if(struct reading *r, char *p)
 		complain(r, "ignoring extra text after IF statement: \"%s\"", p);
 		complain(r, "%s", "do not prepend whitespace to statements between IF and ENDIF");
 	}
-	if (r->depth == NELEM(r->open)) {
-		complain(r, "%s", "IF is nested too deeply: skipping this rule");
-		return;
-	}
 	if ((first = compile(r, &e, &groups)) == NULL)
 		return;
+	r->open = xreallocarray(r->open, r->depth + 1, sizeof(*r->open));
 	r->open[r->depth++] = r->p->n;
 	s = add_step(r);
 	s->is_if = true;
@@ -341,7 +318,7 @@ static void make_prefilter(struct patterns *p)
 
 void *pattern_open(struct table_env *env, const char *name, const struct pattern_engine *engine, char **why_r)
 {
-	struct reading r = { .engine = engine, .utf8 = (env->flags & TABLE_UTF8) != 0 && env->set->smtputf8 };
+	struct reading r = { .engine = engine };
 	char *line;
 
 	env->pattern = true;
@@ -350,6 +327,9 @@ void *pattern_open(struct table_env *env, const char *name, const struct pattern
 	r.p = xcalloc(1, sizeof(*r.p));
 	r.p->engine = engine;
 	r.p->name = xstrdup(name);
+	r.p->scratch = perl_scratch_new();
+	r.p->limit_ms = env->set->client_limit_ms > 0 ? env->set->client_limit_ms : LIMIT_MS;
+	atomic_init(&r.p->refs, 1);
 	while ((line = source_line(&r.source)) != NULL)
 		read_line(&r, line);
 	while (r.depth > 0) {
@@ -357,81 +337,8 @@ void *pattern_open(struct table_env *env, const char *name, const struct pattern
 
 		table_warn(env, name, at, "%s map %s, line %d: IF has no matching ENDIF", engine->name, name, at);
 	}
+	free(r.open);
 	source_close(&r.source);
 	make_prefilter(r.p);
 	return r.p;
-}
-
-/* ---- looking up --------------------------------------------------------------------------------------- */
-
-static enum table_result found(const struct step *s, struct table_op *op, const char *key,
-    const struct pattern_match *m)
-{
-	if (!s->groups && s->n <= 1) {
-		op->value = s->n == 1 ? s->piece[0].text : "";
-		return TABLE_FOUND;
-	}
-	buf_reset(&op->buf);
-	for (size_t i = 0; i < s->n; i++) {
-		const struct piece *piece = &s->piece[i];
-
-		if (piece->text != NULL)
-			buf_adds(&op->buf, piece->text);
-		else if (m->begin[piece->group] >= 0)
-			buf_add(&op->buf, key + m->begin[piece->group],
-			    (size_t)(m->end[piece->group] - m->begin[piece->group]));
-	}
-	op->value = buf_str(&op->buf);
-	return TABLE_FOUND;
-}
-
-bool pattern_unfiltered;
-
-/* The first step from i on that may match. */
-static size_t next_step(const struct patterns *p, const uint64_t *may, size_t i)
-{
-	if (may == NULL || i >= p->n)
-		return i;
-	for (size_t w = i / 64; w * 64 < p->n; w++) {
-		uint64_t bits = may[w] & (w == i / 64 ? ~UINT64_C(0) << i % 64 : ~UINT64_C(0));
-
-		if (bits != 0)
-			return w * 64 + (size_t)__builtin_ctzll(bits);
-	}
-	return p->n;
-}
-
-enum table_result pattern_lookup(void *contents, struct table_op *op, const char *key)
-{
-	const struct patterns *p = contents;
-	size_t len = strlen(key);
-	struct pattern_match match;
-	const uint64_t *may = p->prefilter != NULL && !pattern_unfiltered ? prefilter_run(p->prefilter, key, len) : NULL;
-
-	for (size_t i = next_step(p, may, 0); i < p->n; i = next_step(p, may, i)) {
-		const struct step *s = &p->step[i];
-		const char *why = NULL;
-		int r = p->engine->exec(s->first, key, len, s->groups ? &match : NULL, &why);
-		bool holds = r >= 0 && (r > 0) != s->first_not;
-
-		if (holds && s->second != NULL) {
-			r = p->engine->exec(s->second, key, len, NULL, &why);
-			holds = r >= 0 && (r > 0) != s->second_not;
-		}
-		if (r < 0) {		/* no match, as in Postfix; the caller logs why */
-			buf_reset(&op->buf);
-			buf_addf(&op->buf, "%s map %s, line %d: %s", p->engine->name, p->name, s->line, why);
-			op->why = op->buf.p;
-		}
-		if (s->is_if) {
-			i = holds ? i + 1 : s->end;
-			continue;
-		}
-		if (holds) {
-			op->why = NULL;
-			return found(s, op, key, &match);
-		}
-		i++;
-	}
-	return TABLE_NONE;
 }
