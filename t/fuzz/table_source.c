@@ -36,10 +36,11 @@ static void match(struct tables *set, enum match_kind kind, const char *text, bo
 	}
 }
 
-/* Everything but what reads files or asks the system: a '/' only behind an address. */
+/* Everything but what reads files, asks the system or a server: a '/' only behind an address. */
 static bool harmless(const char *text)
 {
-	static const char *const types[] = { "unix:", "hash:", "btree:", "lmdb:", "regexp:", "cidr:", "pcre:" };
+	static const char *const types[] = { "unix:", "hash:", "btree:", "lmdb:", "regexp:", "cidr:", "pcre:", "tcp:",
+	    "socketmap:", "memcache:", "sqlite:", "ldap:", "mysql:", "pgsql:", "redis:" };
 
 	for (size_t i = 0; i < NELEM(types); i++)
 		if (strstr(text, types[i]) != NULL)
