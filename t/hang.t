@@ -124,6 +124,16 @@ if (@worker) {
 		like($c->reply, qr/^451 4\.3\.5 /, "$t: as long as all connections hang");
 		ok($s->wait_log(qr{warning: $t:\S+_dns\.cf: earlier lookups have had no answer yet\n}), 'nobody waits for another');
 	}
+	# threads come back: what hangs is asked again, not given up
+	my %left = map { my $t = $_; map { ("$t $_" => 1) } grep { $_ ne 'dns' } ways($t) } @worker;
+	for (my $end = time + 40; %left && time < $end; ) {
+		my $before = length $s->log;
+		my @c = map { hang($s, split / /) } keys %left;
+		for (@c) { $_->reply; $_->close }
+		my $new = substr $s->log, $before;
+		for (keys %left) { my ($t, $way) = split / /; delete $left{$_} if $new !~ /$t:\S+_$way\.cf: earlier lookups/ }
+	}
+	is(join(', ', sort keys %left), '', 'threads come back');
 	my $log = $s->log;
 	my %why = (mysql => { accept => qr{Can't connect to server on '127\.0\.0\.1' \(110\)}, mute => qr{at 'handshake: reading initial communication packet'}, tls => qr{at 'reading authorization packet'}, answer => qr{mysql_answer\.cf: query failed: Lost connection} },
 	    pgsql => { answer => qr{pgsql query failed: fatal error from host \S+: no answer in time}, mute => qr{connect to pgsql server \S+: .*timeout expired}, accept => qr{connect to pgsql server \S+: .*timeout expired}, tls => qr{connect to pgsql server \S+: .*timeout expired} },

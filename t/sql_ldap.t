@@ -16,6 +16,11 @@ my $tls = tempdir(CLEANUP => 1);
 chmod 0755, $tls;
 run_cmd([qw(openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout), "$tls/key.pem", '-out', "$tls/cert.pem"]);
 chmod 0644, "$tls/key.pem";
+# a client's certificate, of the same authority as the server's
+run_cmd([qw(openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=reader -keyout), "$tls/reader.key", '-out', "$tls/reader.pem"]);
+spew("$tls/ca.pem", slurp("$tls/cert.pem") . slurp("$tls/reader.pem"), 0644);
+chmod 0600, "$tls/reader.key";		# the parent reads it
+chown 0, 0, "$tls/reader.key" if $> == 0;
 sub person { my ($cn, %a) = @_; return "dn: cn=$cn,ou=people,dc=t\nobjectclass: person\nobjectclass: mailThing\ncn: $cn\nsn: $cn\n" . join('', map { my $n = $_; map { "$n: $_\n" } ref $a{$n} ? @{$a{$n}} : $a{$n} } sort keys %a) . "\n" }
 my $dir = Postrider::Backend->slapd("dn: ou=people,dc=t\nobjectclass: organizationalUnit\nou: people\n\n" .
     person('a', mail => 'a@b.test', mailacceptinggeneralid => 'a@b.test', maildrop => ['x@y.test', 'z']) .
@@ -25,13 +30,20 @@ my $dir = Postrider::Backend->slapd("dn: ou=people,dc=t\nobjectclass: organizati
     person('term', mail => 'term@b.test', mailacceptinggeneralid => 'term@b.test', maildrop => 'term@host', memberdn => 'cn=a,ou=people,dc=t') .
     person('url', mail => 'url@b.test', mailacceptinggeneralid => 'url@b.test', memberdn => ['ldap:///ou=people,dc=t?mail?one?(cn=a)', 'ldap:///ou=people,dc=t??one?(cn=b)']) .
     person('gone', mailacceptinggeneralid => 'gone@b.test', memberdn => ['cn=nosuch,dc=t', 'cn=b,ou=people,dc=t']) .
+    person('many', mailacceptinggeneralid => 'many@b.test', memberdn => [map { "cn=$_,ou=people,dc=t" } qw(a b star group term url gone loop)]) .
+    person('secret', mailacceptinggeneralid => 'secret@b.test', maildrop => 'told') .
+    "dn: cn=reader,dc=t\nobjectclass: person\ncn: reader\nsn: reader\nuserPassword: readerpw\n\n" .
     person('loop', mailacceptinggeneralid => 'loop@b.test', memberdn => 'cn=loop,ou=people,dc=t'),
-    conf => "TLSCertificateFile $tls/cert.pem\nTLSCertificateKeyFile $tls/key.pem\nTLSCACertificateFile $tls/cert.pem\n");
+    conf => "TLSCertificateFile $tls/cert.pem\nTLSCertificateKeyFile $tls/key.pem\nTLSCACertificateFile $tls/ca.pem\nTLSVerifyClient try\n" .
+	"authz-regexp uid=reader,cn=[^,]*,cn=auth cn=reader,dc=t\nauthz-regexp uid=reader,cn=[^,]*,cn=[^,]*,cn=auth cn=reader,dc=t\nauthz-regexp cn=reader cn=reader,dc=t\nauthz-regexp gidNumber=.*,cn=external,cn=auth cn=reader,dc=t\n",
+    rules => "access to dn.base=\"cn=secret,ou=people,dc=t\" by dn.base=\"cn=reader,dc=t\" read by * none\naccess to attrs=userPassword by * auth\naccess to * by * read\n", ldaps => 1);
+my $slow = Postrider::Backend->relay($dir->{port}, delay => 0.6);
 my $hang = Postrider::Backend->relay($dir->{port}, hang => qr/HANG/);
 my $mute = Postrider::Backend->relay($dir->{port}, hang => 'greeting');
 my $first = Postrider::Backend->relay($dir->{port}, hang => 'first');
 my $base = sub { my ($more, $host) = @_; return "server_host = " . ($host // "ldap://127.0.0.1:$dir->{port}") . "\nsearch_base = dc=t\ntimeout = 2\n$more" };
 my $g = "special_result_attribute = memberdn\n";
+my $sasl = sub { my ($mech, $more, $host) = @_; return $base->("bind = sasl\nsasl_mechs = $mech\nbind_dn = reader\nbind_pw = readerpw\n" . ($more // ''), $host) };
 my $s = server(
     main => "virtual_alias_domains = b.test\nvirtual_alias_maps = ldap:\${config_directory}/plain.cf\nmydestination = example.net, y.test, mx.example.com, example.com\nlocal_recipient_maps = static:x\nlocal_transport = discard\n" .
 	"postrider_table_time_limit = 3s\npostrider_table_connections = 2\nlegacy_server_host = 127.0.0.1:$dir->{port}\nlegacy_search_base = dc=t\nlegacy_bind = no\n" .
@@ -43,6 +55,12 @@ my $s = server(
 	'user.cf' => $base->("query_filter = (&(cn=%u)(mail=*\@%d))\nresult_format = %u@%D\n"), 'base.cf' => "server_host = 127.0.0.1\nserver_port = $dir->{port}\nsearch_base = ou=%1,dc=t\nquery_filter = cn=%u\n",
 	'nobase.cf' => "server_host = 127.0.0.1:$dir->{port}\nsearch_base = dc=nosuch\n", 'second.cf' => $base->('', "ldap://127.0.0.1:1 ldap://127.0.0.1:$dir->{port}"), 'filter.cf' => $base->("query_filter = ((%s\n"),
 	'tls.cf' => $base->("start_tls = yes\ntls_require_cert = yes\ntls_ca_cert_file = $tls/cert.pem\n"), 'tlsno.cf' => $base->("start_tls = yes\ntls_require_cert = yes\ntls_ca_cert_file = /etc/hostname\n"),
+	'slow.cf' => $base->($g, "ldap://127.0.0.1:$slow->{port}"), 'ldaps.cf' => $base->("tls_require_cert = yes\ntls_ca_cert_file = $tls/cert.pem\n", "ldaps://127.0.0.1:$dir->{ldaps}"),
+	'ldapsno.cf' => $base->("tls_require_cert = yes\ntls_ca_cert_file = $tls/reader.pem\n", "ldaps://127.0.0.1:$dir->{ldaps}"), 'external.cf' => $sasl->('EXTERNAL', '', $dir->{ldapi}),
+	'digest.cf' => $sasl->('DIGEST-MD5'), 'scram.cf' => $sasl->('SCRAM-SHA-256'), 'sasltls.cf' => $sasl->('DIGEST-MD5', "start_tls = yes\n"), 'saslbad.cf' => $base->("bind = sasl\nsasl_mechs = DIGEST-MD5\nbind_dn = reader\nbind_pw = wrongpw\n"),
+	'minssf.cf' => $sasl->('EXTERNAL', "sasl_minssf = 4000\n", $dir->{ldapi}), 'nomech.cf' => $sasl->('NOSUCH'), 'authz.cf' => $sasl->('DIGEST-MD5', "sasl_authz_id = u:nobody\n"),
+	'cert.cf' => $base->("bind = sasl\nsasl_mechs = EXTERNAL\nstart_tls = yes\ntls_require_cert = yes\ntls_ca_cert_file = $tls/cert.pem\ntls_cert = $tls/reader.pem\ntls_key = $tls/reader.key\n"),
+	'certs.cf' => $base->("bind = sasl\nsasl_mechs = EXTERNAL\ntls_require_cert = no\ntls_cert = $tls/reader.pem\ntls_key = $tls/reader.key\n", "ldaps://127.0.0.1:$dir->{ldaps}"),
 	'odd.cf' => $base->("cache = yes\nversion = 9\nscope = up\ndereference = 7\nquery_filter = cn=a\n"), 'bindword.cf' => $base->("bind = perhaps\n"),
 	'hang.cf' => $base->("query_filter = (|(cn=HANG)(cn=%s))\n", "ldap://127.0.0.1:$hang->{port}"), 'mute.cf' => $base->('', "ldap://127.0.0.1:$mute->{port}"), 'tlshang.cf' => $base->("start_tls = yes\n", "ldap://127.0.0.1:$first->{port}") });
 
@@ -77,6 +95,19 @@ query_is('another server', 'second', 'a@b.test', 'x@y.test,z');
 query_is('a bad filter', 'filter', 'a@b.test', 'rc 1', qr/warning: dict_ldap_lookup: Search error -7: Bad search filter \n/);
 query_is('STARTTLS', 'tls', 'a@b.test', 'x@y.test,z');
 query_is('a certificate that is not trusted', 'tlsno', 'a@b.test', 'rc 1', qr/(?:error: dict_ldap_connect: Unable to set STARTTLS|warning: dict_ldap_set_tls_options: Unable to)/);
+query_is('ldaps', 'ldaps', 'a@b.test', 'x@y.test,z');
+query_is('with an authority that is not its own', 'ldapsno', 'a@b.test', 'rc 1', qr/warning: dict_ldap_connect: Unable to bind to server ldaps:\/\/\S+ with dn empty or implicit: -1 \(Can't contact LDAP server\)\n/);
+query_is('what needs a name', 'plain', 'secret@b.test', 'rc 1');
+query_is("SASL, $_", $_, 'secret@b.test', 'told') for qw(external digest scram sasltls cert certs);
+query_is('SASL, a wrong password', 'saslbad', 'a@b.test', 'rc 1', qr/warning: dict_ldap_connect: Unable to bind to server \S+ with dn reader: 49 \(Invalid credentials\)\n/);
+query_is('SASL, not strong enough', 'minssf', 'a@b.test', 'rc 1', qr/warning: dict_ldap_connect: Unable to bind to server \S+ with dn reader: -?\d+ \([^)]+\)\n/);
+query_is('SASL, no mechanism', 'nomech', 'a@b.test', 'rc 1', qr/warning: dict_ldap_connect: Unable to bind to server \S+ with dn reader: -6 \(Unknown authentication method\)\n/);
+query_is('SASL, as another, which may not be', 'authz', 'a@b.test', 'rc 1', qr/warning: dict_ldap_connect: Unable to bind to server \S+ with dn reader: \d+ \([^)]+\)\n/);
+{
+	my $begin = time;
+	query_is('a search of many searches, each of them late', 'slow', 'many@b.test', 'rc 1', qr/warning: (?:dict_ldap_get_values\[\d\]: search error -5: Timed out |ldap:slow.cf: no answer within 3 s)\n/);
+	cmp_ok(time - $begin, '<', 7, 'has one limit');
+}
 query_is('odd values', 'odd', 'any', 'x@y.test,z', qr/Unknown version 9, using 3\..*Unrecognized value up specified for scope; using sub.*Fixed query_filter cn=a is probably useless.*ignoring cache.*Unrecognized value 7 specified for dereference; using 0/s);
 query_is('a bad word', 'bindword', 'a', 'rc 1', qr/^postmap: fatal: bindword.cf: unsupported parameter value: bind = perhaps$/);
 

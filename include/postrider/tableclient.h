@@ -74,6 +74,7 @@ struct table_client {
 	unsigned	 abi;		/* TABLE_CLIENT_ABI */
 	const char	*type;
 	bool		 utf8_only;	/* keys that are not UTF-8 are never found */
+	bool		 says_domain;	/* a line of its own says that the list `domain` could not tell, as Postfix has it */
 	bool		 no_server;	/* asking is so cheap that every lookup asks for itself */
 	bool		 (*init)(void);	/* once per process, before everything else; may be NULL */
 	/* Reads the parameters. What it returns is its own; a failure is told by client_fail(). */

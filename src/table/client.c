@@ -187,8 +187,8 @@ void backend_used(struct backend *b)
 
 /* ---- lookups ------------------------------------------------------------------------------------------ */
 
-static enum table_result say(struct table_op *op, enum table_result r, const char *fmt, ...) PRINTF(3, 4);
-static enum table_result say(struct table_op *op, enum table_result r, const char *fmt, ...)
+static void say(struct table_op *op, const char *fmt, ...) PRINTF(2, 3);
+static void say(struct table_op *op, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -197,7 +197,6 @@ static enum table_result say(struct table_op *op, enum table_result r, const cha
 	buf_vaddf(&op->buf, fmt, ap);
 	va_end(ap);
 	op->why = buf_str(&op->buf);
-	return r;
 }
 
 static enum table_result ask_start(struct backend *b, struct table_op *op, const char *key)
@@ -205,7 +204,7 @@ static enum table_result ask_start(struct backend *b, struct table_op *op, const
 	struct wait *w = op->state;
 
 	if (*key == '\0')
-		return say(op, TABLE_NONE, "table \"%s\": empty query string -- ignored", b->label);
+		say(op, "table \"%s\": empty query string -- ignored", b->label);
 	if (!template_wants(&b->needs, key))
 		return TABLE_NONE;
 	if (b->class == NULL) {
@@ -220,9 +219,9 @@ static enum table_result ask_start(struct backend *b, struct table_op *op, const
 static bool domain_passes(struct backend *b, struct table_op *op, const char *key, enum match_result m,
     enum table_result *r)
 {
-	*r = m == MATCH_WAIT ? TABLE_WAIT : TABLE_NONE;
-	if (m == MATCH_ERROR)
-		*r = say(op, TABLE_ERROR, "%s 'domain' pattern match failed for '%s'", b->label, key);
+	*r = m == MATCH_WAIT ? TABLE_WAIT : m == MATCH_ERROR ? TABLE_ERROR : TABLE_NONE;
+	if (m == MATCH_ERROR && b->client->says_domain)
+		say(op, "%s 'domain' pattern match failed for '%s'", b->label, key);
 	return m == MATCH_YES;
 }
 

@@ -266,7 +266,7 @@ static void common_parameters(struct client_setup *c)
 	b->expansion_limit = client_int(c, "expansion_limit", 0, 0, 0);
 	domain = client_str(c, "domain", "", false);
 	if (*domain != '\0' && c->why == NULL)
-		b->domain = match_list_new(c->env->set, MATCH_STRING, "domain", domain, false, c->env->problems);
+		b->domain = match_list_new(c->env->set, MATCH_STRING, b->name, domain, false, c->env->problems);
 	b->idle_us = (int64_t)client_int(c, "idle_interval", IDLE_S, 1, 0) * 1000000;
 	if (b->n_hosts == 0) {
 		b->host = xcalloc(1, sizeof(*b->host));

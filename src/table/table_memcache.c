@@ -68,7 +68,7 @@ static void read_parameters(struct memcache *m, struct client_setup *c)
 		    c->env->set->queue_directory);
 	text = client_str(c, "domain", "", false);
 	if (*text != '\0' && c->why == NULL)
-		m->domain = match_list_new(c->env->set, MATCH_STRING, "domain", text, false, c->env->problems);
+		m->domain = match_list_new(c->env->set, MATCH_STRING, client_name(c), text, false, c->env->problems);
 	text = client_str(c, "backup", "", false);
 	if (*text != '\0' && c->why == NULL)
 		m->backup = table_open(c->env->set, text, c->env->flags, client_name(c), c->env->problems);

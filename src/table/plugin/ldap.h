@@ -24,7 +24,9 @@ void	 directory_disconnect(void *connection);
 /* LDAP_SUCCESS or a reason; *res_r may be set in both cases. */
 int	 directory_search(const struct directory *, LDAP *, const char *base, int scope, const char *filter, char **attr,
 	    LDAPMessage **res_r, const struct client_ask *);
-int	 directory_result(LDAP *, int id, int seconds, LDAPMessage **res_r);
+int	 directory_result(LDAP *, int id, int ms, LDAPMessage **res_r);
+/* How long one request may take: the rest of the lookup's time, and no more than the table's timeout. 0: it is over. */
+int	 directory_left_ms(const struct directory *, const struct client_ask *);
 
 struct expansion {		/* the entries of one lookup */
 	const struct directory *d;

@@ -5,9 +5,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int directory_result(LDAP *ld, int id, int seconds, LDAPMessage **res_r)
+static struct timeval interval(int ms)
 {
-	struct timeval tv = { .tv_sec = seconds };
+	return (struct timeval){ .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+}
+
+int directory_left_ms(const struct directory *d, const struct client_ask *a)
+{
+	int left = ask_left_ms(a);
+
+	if (left <= 1)
+		return 0;
+	return d->timeout > 0 && d->timeout < left / 1000 ? d->timeout * 1000 : left;
+}
+
+int directory_result(LDAP *ld, int id, int ms, LDAPMessage **res_r)
+{
+	struct timeval tv = interval(ms);
 	int rc = ldap_result(ld, id, LDAP_MSG_ALL, &tv, res_r), err = LDAP_SUCCESS;
 
 	if (rc > 0)
@@ -78,20 +92,20 @@ static int bind_sasl(const struct directory *d, LDAP *ld)
 	    (void *)(uintptr_t)d);
 }
 
-static int bind_simple(const struct directory *d, LDAP *ld, int seconds)
+static int bind_simple(const struct directory *d, LDAP *ld, int ms)
 {
 	struct berval password = { .bv_val = (char *)(uintptr_t)d->bind_pw, .bv_len = strlen(d->bind_pw) };
 	LDAPMessage *res = NULL;
 	int id, rc, err = LDAP_SUCCESS;
 
 	if ((rc = ldap_sasl_bind(ld, d->bind_dn, LDAP_SASL_SIMPLE, &password, NULL, NULL, &id)) != LDAP_SUCCESS ||
-	    (rc = directory_result(ld, id, seconds, &res)) != LDAP_SUCCESS)
+	    (rc = directory_result(ld, id, ms, &res)) != LDAP_SUCCESS)
 		return rc;
 	rc = ldap_parse_result(ld, res, &err, NULL, NULL, NULL, NULL, 1);
 	return rc != LDAP_SUCCESS ? rc : err;
 }
 
-static bool start(const struct directory *d, LDAP *ld, int seconds, struct client_ask *a)
+static bool start(const struct directory *d, LDAP *ld, struct client_ask *a)
 {
 	const char *dn = *d->bind_dn != '\0' ? d->bind_dn : "empty or implicit";
 	int rc;
@@ -105,7 +119,7 @@ static bool start(const struct directory *d, LDAP *ld, int seconds, struct clien
 	if (d->bind == BIND_NONE)
 		return true;
 	ask_debug(a, "binding to server %s with dn %s", d->servers, dn);
-	rc = d->bind == BIND_SASL ? bind_sasl(d, ld) : bind_simple(d, ld, seconds);
+	rc = d->bind == BIND_SASL ? bind_sasl(d, ld) : bind_simple(d, ld, MAX(directory_left_ms(d, a), 1));
 	if (rc != LDAP_SUCCESS)
 		ask_note(a, "dict_ldap_connect: Unable to bind to server %s with dn %s: %d (%s)", d->servers, dn, rc,
 		    ldap_err2string(rc));
@@ -115,8 +129,8 @@ static bool start(const struct directory *d, LDAP *ld, int seconds, struct clien
 void *directory_connect(void *table, const struct client_host *h UNUSED, struct client_ask *a)
 {
 	const struct directory *d = table;
-	int seconds = MIN(d->timeout > 0 ? d->timeout : INT32_MAX, MAX(ask_left_ms(a) / 1000, 1)), err;
-	struct timeval tv = { .tv_sec = seconds };
+	struct timeval tv = interval(MAX(directory_left_ms(d, a), 1));
+	int err;
 	LDAP *ld = NULL;
 
 	if (d->debug > 0)
@@ -132,7 +146,7 @@ void *directory_connect(void *table, const struct client_host *h UNUSED, struct 
 	ldap_set_option(ld, LDAP_OPT_PROTOCOL_VERSION, &d->version);
 	ldap_set_option(ld, LDAP_OPT_DEREF, &d->dereference);
 	ldap_set_option(ld, LDAP_OPT_REFERRALS, d->referrals ? LDAP_OPT_ON : LDAP_OPT_OFF);
-	if (start(d, ld, seconds, a))
+	if (start(d, ld, a))
 		return ld;
 	err = errno;
 	ldap_unbind_ext(ld, NULL, NULL);

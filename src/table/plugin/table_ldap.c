@@ -198,14 +198,16 @@ static void quote_filter(void *arg UNUSED, const char *part, struct buf *out)
 int directory_search(const struct directory *d, LDAP *ld, const char *base, int scope, const char *filter, char **attr,
     LDAPMessage **res_r, const struct client_ask *a)
 {
-	int seconds = MIN(d->timeout > 0 ? d->timeout : INT32_MAX, MAX(ask_left_ms(a) / 1000, 1)), id, rc, err;
-	struct timeval tv = { .tv_sec = seconds };
+	int ms = directory_left_ms(d, a), id, rc, err;
+	struct timeval tv = { .tv_sec = MAX(ms / 1000, 1) };	/* the server's limit, in whole seconds */
 
 	*res_r = NULL;
+	if (ms == 0)			/* an answer may need many searches */
+		return LDAP_TIMEOUT;
 	rc = ldap_search_ext(ld, base, scope, filter, attr, 0, NULL, NULL, &tv, -1, &id);
 	if (rc != LDAP_SUCCESS)
 		return rc;
-	if ((rc = directory_result(ld, id, seconds, res_r)) != LDAP_SUCCESS)
+	if ((rc = directory_result(ld, id, ms, res_r)) != LDAP_SUCCESS)
 		return rc;
 	rc = ldap_parse_result(ld, *res_r, &err, NULL, NULL, NULL, NULL, 0);
 	return err != LDAP_SUCCESS ? err : rc;

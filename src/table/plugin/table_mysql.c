@@ -246,6 +246,6 @@ static enum client_result my_lookup(void *table, void *connection, const struct 
 }
 
 const struct table_client table_client = {
-	.abi = TABLE_CLIENT_ABI, .type = "mysql", .init = my_init, .open = my_open, .close = my_close,
+	.abi = TABLE_CLIENT_ABI, .type = "mysql", .says_domain = true, .init = my_init, .open = my_open, .close = my_close,
 	.connect = my_connect, .disconnect = my_disconnect, .lookup = my_lookup,
 };

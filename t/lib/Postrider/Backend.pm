@@ -3,7 +3,8 @@
 #   $db->sql("..."); $db->kill; $db->start; $db->{port}; $db->{socket};
 #   my $p = Postrider::Backend->relay($db->{port}, hang => qr/HANG/);	passes bytes on, and says no more than a few
 # of an answer once a client sent what matches; "hang => 'greeting'": nothing at all; 'first': one packet, or what `say` is,
-# once the client has said something; 'accept': nobody takes the connection, connecting to it takes for ever.
+# once the client has said something; 'accept': nobody takes the connection, connecting to it takes for ever. "delay => N": each
+# packet of the server is N seconds late.
 package Postrider::Backend;
 use strict;
 use warnings;
@@ -115,10 +116,10 @@ sub slapd
 	    "attributetype ( 1.3.6.1.4.1.99999.2 NAME 'mailacceptinggeneralid' EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )\n" .
 	    "attributetype ( 1.3.6.1.4.1.99999.3 NAME 'memberdn' EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )\n" .
 	    "objectclass ( 1.3.6.1.4.1.99999.4 NAME 'mailThing' SUP top AUXILIARY MAY ( maildrop \$ mailacceptinggeneralid \$ memberdn \$ mail ) )\n" .
-	    "pidfile $d/pid\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\n" . ($o{conf} // '') . "database mdb\nmaxsize 10485760\nsuffix \"dc=t\"\nrootdn \"cn=root,dc=t\"\nrootpw secret\ndirectory $d/data\n", 0644);
+	    "pidfile $d/pid\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\n" . ($o{conf} // '') . "database mdb\nmaxsize 10485760\nsuffix \"dc=t\"\nrootdn \"cn=root,dc=t\"\nrootpw secret\ndirectory $d/data\n" . ($o{rules} // ''), 0644);
 	Postrider::spew("$d/ldif", "dn: dc=t\nobjectclass: dcObject\nobjectclass: organization\no: t\ndc: t\n\n$ldif", 0644);
 	$self->run([$add, '-q', '-f', "$d/slapd.conf", '-l', "$d/ldif"]);
-	$self->{cmd} = [$server, '-f', "$d/slapd.conf", '-d', '0', '-h', "ldap://127.0.0.1:$self->{port} $self->{ldapi}"];
+	$self->{cmd} = [$server, '-f', "$d/slapd.conf", '-d', '0', '-h', "ldap://127.0.0.1:$self->{port} $self->{ldapi}" . ($o{ldaps} ? ' ldaps://127.0.0.1:' . ($self->{ldaps} = Postrider::free_port()) : '')];
 	$self->{ready} = sub { unlink "$d/nothing"; IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{port}, Timeout => 1) };
 	return $self->start;
 }
@@ -147,7 +148,7 @@ sub relay
 	if (($o{hang} // '') eq 'accept') { $self->{full} = full($self->{port}); return $self }
 	my $l = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $self->{port}, Listen => 200, ReuseAddr => 1) or croak "relay: $!";
 	my $pid = fork // croak "fork: $!";
-	if ($pid == 0) { $SIG{TERM} = 'DEFAULT'; $SIG{PIPE} = 'IGNORE'; eval { pass($l, $port, $o{hang}, $o{say}) }; POSIX::_exit(0) }
+	if ($pid == 0) { $SIG{TERM} = 'DEFAULT'; $SIG{PIPE} = 'IGNORE'; eval { pass($l, $port, $o{hang} // qr/(?!)/, $o{say}, $o{delay}) }; POSIX::_exit(0) }
 	$self->{pid} = $pid;
 	return $self;
 }
@@ -171,7 +172,7 @@ sub full
 
 sub pass
 {
-	my ($l, $port, $hang, $say) = @_;
+	my ($l, $port, $hang, $say, $delay) = @_;
 	my $sel = IO::Select->new($l);
 	my (%peer, %room, %server, %said);
 	while (1) {
@@ -196,6 +197,7 @@ sub pass
 			}
 			my $p = $peer{$s};
 			if (!$p) { syswrite $s, $say if defined $say && !$said{$s}++; next }
+			sleep $delay if $delay && $server{$s};
 			if (!$server{$s}) {
 				$room{$p} = 3 if ref $hang && $buf =~ $hang;
 				syswrite $p, $buf;
