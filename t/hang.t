@@ -34,7 +34,7 @@ if (-e bin('table_pgsql.so') and my $db = Postrider::Backend->pgsql) {
 	push @keep, $db;
 	$port{pgsql} = $db->{port};
 	$relay{pgsql_tls} = Postrider::Backend->relay(0, hang => 'first', say => 'S');	# "go on with TLS"
-	$type{pgsql} = { worker => 1, more => [qw(tls)], file => sub { 'hosts = ' . ($_[2] eq 'tls' ? "postgresql://mail\@$_[0]:$_[1]/postgres?sslmode=require&sslcert=/nonexistent" : "$_[0]:$_[1]") . "\ndbname = postgres\n$sql WHERE '%s' <> ''\n" } };
+	$type{pgsql} = { worker => 1, more => [qw(tls)], file => sub { 'hosts = ' . ($_[2] eq 'tls' ? "postgresql://mail\@$_[0]:$_[1]/postgres?sslmode=require" : "$_[0]:$_[1]") . "\ndbname = postgres\n$sql WHERE '%s' <> ''\n" } };
 }
 if (-e bin('table_ldap.so') and my $db = Postrider::Backend->slapd("dn: cn=a,dc=t\nobjectclass: person\nobjectclass: mailThing\ncn: a\nsn: a\nmaildrop: OK\n\n")) {
 	push @keep, $db;

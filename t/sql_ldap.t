@@ -58,7 +58,7 @@ my $s = server(
 	'slow.cf' => $base->($g, "ldap://127.0.0.1:$slow->{port}"), 'ldaps.cf' => $base->("tls_require_cert = yes\ntls_ca_cert_file = $tls/cert.pem\n", "ldaps://127.0.0.1:$dir->{ldaps}"),
 	'ldapsno.cf' => $base->("tls_require_cert = yes\ntls_ca_cert_file = $tls/reader.pem\n", "ldaps://127.0.0.1:$dir->{ldaps}"), 'external.cf' => $sasl->('EXTERNAL', '', $dir->{ldapi}),
 	'digest.cf' => $sasl->('DIGEST-MD5'), 'scram.cf' => $sasl->('SCRAM-SHA-256'), 'sasltls.cf' => $sasl->('DIGEST-MD5', "start_tls = yes\n"), 'saslbad.cf' => $base->("bind = sasl\nsasl_mechs = DIGEST-MD5\nbind_dn = reader\nbind_pw = wrongpw\n"),
-	'minssf.cf' => $sasl->('EXTERNAL', "sasl_minssf = 4000\n", $dir->{ldapi}), 'nomech.cf' => $sasl->('NOSUCH'), 'authz.cf' => $sasl->('DIGEST-MD5', "sasl_authz_id = u:nobody\n"),
+	'ssf.cf' => $sasl->('EXTERNAL', "sasl_minssf = 56\n", $dir->{ldapi}), 'minssf.cf' => $sasl->('EXTERNAL', "sasl_minssf = 4000\n", $dir->{ldapi}), 'nomech.cf' => $sasl->('NOSUCH'), 'authz.cf' => $sasl->('DIGEST-MD5', "sasl_authz_id = u:nobody\n"),
 	'cert.cf' => $base->("bind = sasl\nsasl_mechs = EXTERNAL\nstart_tls = yes\ntls_require_cert = yes\ntls_ca_cert_file = $tls/cert.pem\ntls_cert = $tls/reader.pem\ntls_key = $tls/reader.key\n"),
 	'certs.cf' => $base->("bind = sasl\nsasl_mechs = EXTERNAL\ntls_require_cert = no\ntls_cert = $tls/reader.pem\ntls_key = $tls/reader.key\n", "ldaps://127.0.0.1:$dir->{ldaps}"),
 	'odd.cf' => $base->("cache = yes\nversion = 9\nscope = up\ndereference = 7\nquery_filter = cn=a\n"), 'bindword.cf' => $base->("bind = perhaps\n"),
@@ -98,7 +98,7 @@ query_is('a certificate that is not trusted', 'tlsno', 'a@b.test', 'rc 1', qr/(?
 query_is('ldaps', 'ldaps', 'a@b.test', 'x@y.test,z');
 query_is('with an authority that is not its own', 'ldapsno', 'a@b.test', 'rc 1', qr/warning: dict_ldap_connect: Unable to bind to server ldaps:\/\/\S+ with dn empty or implicit: -1 \(Can't contact LDAP server\)\n/);
 query_is('what needs a name', 'plain', 'secret@b.test', 'rc 1');
-query_is("SASL, $_", $_, 'secret@b.test', 'told') for qw(external digest scram sasltls cert certs);
+query_is("SASL, $_", $_, 'secret@b.test', 'told') for qw(external digest scram sasltls cert certs ssf);
 query_is('SASL, a wrong password', 'saslbad', 'a@b.test', 'rc 1', qr/warning: dict_ldap_connect: Unable to bind to server \S+ with dn reader: 49 \(Invalid credentials\)\n/);
 query_is('SASL, not strong enough', 'minssf', 'a@b.test', 'rc 1', qr/warning: dict_ldap_connect: Unable to bind to server \S+ with dn reader: -?\d+ \([^)]+\)\n/);
 query_is('SASL, no mechanism', 'nomech', 'a@b.test', 'rc 1', qr/warning: dict_ldap_connect: Unable to bind to server \S+ with dn reader: -6 \(Unknown authentication method\)\n/);

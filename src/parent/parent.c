@@ -318,6 +318,7 @@ static void NORETURN relay_exec(struct parent *p, int sock)
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getuid() == 0 || setuid(0) == 0)	/* the drop must hold */
 		_exit(PARENT_EXIT_FATAL);
+	unsetenv("HOME");		/* root's: libpq looks for certificates there, and fails when it may not */
 	fexecve(p->self_fd, p->relay_argv, environ);
 	_exit(127);
 }
