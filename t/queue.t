@@ -9,7 +9,7 @@ use Postrider;
 use Postrider::Sink;
 
 my $sink = Postrider::Sink->new(down => 1);
-my $s = server(main => "relayhost = [127.0.0.1]:$sink->{port}\nfast_flush_domains = site.example\n");
+my $s = server(main => "smtpd_recipient_limit = 3000\nrelayhost = [127.0.0.1]:$sink->{port}\nfast_flush_domains = site.example\n");
 my @id;
 my $text = "From: sender\@example.net\nSubject: kept\n\nline one\n.dot\n";
 for my $n (1 .. 4) {
@@ -103,5 +103,15 @@ ok(!exists { states() }->{$id[0]}, 'the old one is gone');
 like(($s->tool('postcat', '-hq', $new))[1], qr/\AReceived: by mx\.example\.com \(Postrider, from userid \d+\)\n\tid $new; .*\nReceived: from /, 'one Received: more');
 like(($s->tool('postcat', '-bq', $new))[1], qr/\A\n?line one\n\.dot\n\z/, 'the body is the same');
 is(scalar(keys %{{ states() }}), 4, 'nothing is lost');
+
+# ---- more recipients than are read at once
+my ($many) = $s->client->send_mail(to => [map { "r$_\@other.example" } 1 .. 2500]) =~ /queued as (\S+)/;
+my $listed = sub { my ($id) = @_; my ($m) = grep { $_->{queue_id} eq $id } $s->queue; return { map { $_->{address} => 1 } @{$m->{recipients} // []} } };
+is(scalar(keys %{$listed->($many)}), 2500, 'all of many recipients are listed');
+is(scalar(() = ($s->tool('postcat', '-eq', $many))[1] =~ /^recipient: /mg), 2500, 'and shown');
+$s->tool('postsuper', '-r', $many);
+ok($s->wait_log(qr/pickup\[\d+\]: (\w+): .*orig_id=$many$/m), 'requeued');
+($new) = $s->log =~ /pickup\[\d+\]: (\w+): .*orig_id=$many$/m;
+ok(wait_for('the copy', 30, sub { keys %{$listed->($new)} == 2500 }), 'with all of them');
 $s->finish;
 done_testing();

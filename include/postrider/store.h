@@ -193,6 +193,8 @@ struct store_load_op {
 void	store_load_start(struct store_load_op *, struct task *, queue_id_t, uint32_t first_n, uint32_t max, unsigned states);
 enum store_result store_load_poll(struct store_load_op *);
 void	store_load_end(struct store_load_op *);
+/* After STORE_OK: on to the message's next slice of recipients. False: that was the last; ended. */
+bool	store_load_next(struct store_load_op *, struct task *, uint32_t max, unsigned states);
 
 /* Content of a message, in memory or from the store, piece by piece. */
 enum content_part { PART_HEADER = 0, PART_BODY = 1 };

@@ -19,9 +19,7 @@ struct listing {
 	size_t		 pass;
 	queue_id_t	 after;
 	struct store_list_op list;
-	struct store_load_op rest;	/* further recipients of the last message */
-	queue_id_t	 rest_id;
-	uint32_t	 rest_from;
+	struct store_load_op rest;	/* active: further recipients of the last message */
 	struct buf	 quoted;
 };
 
@@ -126,41 +124,21 @@ static void send_message(struct conn *c, struct listing *l, const struct message
 	send_rcpts(c, l, m);
 }
 
-static void begin_rest(struct conn *c, struct listing *l, const struct message *m, bool more)
-{
-	if (!more || m->nrcpt == 0) {
-		l->rest_id = 0;
-		return;
-	}
-	l->rest_id = m->id;
-	l->rest_from = m->rcpt[m->nrcpt - 1].n + 1;
-	store_load_end(&l->rest);
-	store_load_start(&l->rest, &c->task, l->rest_id, l->rest_from, SLICE, 1 << RCPT_TODO);
-}
-
 /* True: goes on with something. */
 static bool rest_step(struct conn *c, struct listing *l)
 {
-	struct message *m;
-	bool more;
-
 	switch (store_load_poll(&l->rest)) {
 	case STORE_WAIT:
 		return false;
 	case STORE_OK:
-		m = message_ref(l->rest.msg);
-		more = l->rest.more;
 		buf_reset(&c->out);
 		put(&c->out, "R");
-		send_rcpts(c, l, m);
-		begin_rest(c, l, m, more);
-		message_unref(&m);
+		send_rcpts(c, l, l->rest.msg);
+		store_load_next(&l->rest, &c->task, SLICE, 1 << RCPT_TODO);
 		break;
 	default:			/* delivered or deleted meanwhile */
-		l->rest_id = 0;
-	}
-	if (l->rest_id == 0)
 		store_load_end(&l->rest);
+	}
 	return true;
 }
 
@@ -174,7 +152,7 @@ static bool queue_is_empty(unsigned pass)
 
 static bool slice_step(struct conn *c, struct listing *l, bool *failed_r)
 {
-	struct message *last;
+	const struct message *last;
 	size_t i;
 
 	switch (store_list_poll(&l->list)) {
@@ -189,10 +167,9 @@ static bool slice_step(struct conn *c, struct listing *l, bool *failed_r)
 	for (i = 0; i < l->list.n; i++)
 		if (!qmgr_is_removed(l->list.msg[i]->id))
 			send_message(c, l, l->list.msg[i]);
-	last = l->list.n > 0 ? message_ref(l->list.msg[l->list.n - 1]) : NULL;
-	if (last != NULL && !qmgr_is_removed(last->id))
-		begin_rest(c, l, last, l->list.cut);
-	message_unref(&last);
+	last = l->list.n > 0 ? l->list.msg[l->list.n - 1] : NULL;
+	if (last != NULL && l->list.cut && last->nrcpt > 0 && !qmgr_is_removed(last->id))
+		store_load_start(&l->rest, &c->task, last->id, last->rcpt[last->nrcpt - 1].n + 1, SLICE, 1 << RCPT_TODO);
 	l->after = l->list.last;
 	if (l->list.end) {
 		l->pass++;
@@ -212,7 +189,7 @@ static enum step list_step(struct conn *c)
 	for (;;) {
 		if (!stream_writable(c->stream))
 			return STEP_WAIT;
-		if (l->rest_id != 0) {
+		if (l->rest.op.active) {
 			if (!rest_step(c, l))
 				return STEP_WAIT;
 			continue;

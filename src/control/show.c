@@ -134,7 +134,6 @@ static void recipients(struct conn *c, const struct message *m)
 /* False: still loading. */
 static bool envelope_step(struct conn *c, struct showing *s, const char **why_r)
 {
-	uint32_t from;
 
 	switch (store_load_poll(&s->load)) {
 	case STORE_WAIT:
@@ -153,11 +152,7 @@ static bool envelope_step(struct conn *c, struct showing *s, const char **why_r)
 		envelope(c, s->msg);
 	}
 	recipients(c, s->load.msg);
-	from = s->load.more ? s->load.msg->rcpt[s->load.msg->nrcpt - 1].n + 1 : 0;
-	store_load_end(&s->load);
-	if (from != 0) {
-		store_load_start(&s->load, &c->task, s->id, from, SLICE, ~0u);
-	} else {
+	if (!store_load_next(&s->load, &c->task, SLICE, ~0u)) {
 		/* Postfix's cleanup has the last word on it. */
 		if (encoding(s->msg) != NULL && extra(s->msg, "extracted") == NULL)
 			record(c, 'X', NULL, "");

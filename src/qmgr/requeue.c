@@ -91,9 +91,6 @@ struct requeue *requeue_start(struct task *t, struct message *m)
 /* A slice of recipients. False: wait. */
 static bool rcpts(struct requeue *r, bool *failed_r)
 {
-	uint32_t next = 0;
-	bool more;
-
 	switch (store_load_poll(&r->load)) {
 	case STORE_WAIT:
 		return false;
@@ -107,14 +104,9 @@ static bool rcpts(struct requeue *r, bool *failed_r)
 		const struct rcpt *rc = &r->load.msg->rcpt[i];
 
 		cleanup_rcpt_again(r->cleanup, rc->addr, rc->orig, rc->dsn_orcpt, rc->notify);
-		next = rc->n + 1;
 	}
-	more = r->load.more && r->load.msg->nrcpt > 0;
-	store_load_end(&r->load);
-	if (more) {
-		store_load_start(&r->load, r->task, r->msg->id, next, SLICE, UNDONE);
+	if (store_load_next(&r->load, r->task, SLICE, UNDONE))
 		return true;
-	}
 	content_read_start(&r->content, r->task, r->msg, PART_HEADER);
 	r->state = RQ_HEADER;
 	return true;

@@ -112,3 +112,16 @@ void store_load_end(struct store_load_op *op)
 	reading_end(&op->op);
 	*op = (struct store_load_op){ 0 };
 }
+
+bool store_load_next(struct store_load_op *op, struct task *t, uint32_t max, unsigned states)
+{
+	const struct message *m = op->msg;
+	bool more = op->more && m->nrcpt > 0;
+	uint32_t from = more ? m->rcpt[m->nrcpt - 1].n + 1 : 0;
+	queue_id_t id = m->id;
+
+	store_load_end(op);
+	if (more)
+		store_load_start(op, t, id, from, max, states);
+	return more;
+}

@@ -38,13 +38,13 @@ static long anon_kb(void)
 static void test_many_recipients(void)
 {
 	enum { N = 50000 };
-	struct message *m = make_message("s@example.com", N, "example.net", 1000), *l;
+	struct message *m = make_message("s@example.com", N, "example.net", 1000);
 	struct store_txn *t = store_txn_new();
 	struct store_sched s = { .queue = QUEUE_DEFERRED, .due_ms = 1 };
+	struct store_load_op load = { 0 };
 	struct store_list_op op = { 0 };
-	uint32_t first = 0, seen = 0;
+	uint32_t seen = 0;
 	struct store_stats st;
-	bool more = true;
 	queue_id_t id = m->id;
 	int i;
 
@@ -62,16 +62,16 @@ static void test_many_recipients(void)
 	t = store_txn_new();
 	store_txn_sched(t, id, &s);
 	is_int(commit_now(&t), STORE_OK, "10,000 done, the rest deferred");
-	while (more) {
-		l = load_message(id, first, 1000, 1 << RCPT_TODO, &more);
-		if (l == NULL)
+	store_load_start(&load, &help_task, id, 0, 1000, 1 << RCPT_TODO);
+	do {
+		WAIT_FOR(store_load_poll(&load));
+		if (store_load_poll(&load) != STORE_OK)
 			break;
-		if (first == 0)
-			is_int(l->rcpt_left, N - 10000, "recipients left");
-		seen += l->nrcpt;
-		first = l->rcpt[l->nrcpt - 1].n + 1;
-		message_unref(&l);
-	}
+		if (seen == 0)
+			is_int(load.msg->rcpt_left, N - 10000, "recipients left");
+		seen += load.msg->nrcpt;
+	} while (store_load_next(&load, &help_task, 1000, 1 << RCPT_TODO));
+	store_load_end(&load);
 	is_int(seen, N - 10000, "loaded in slices");
 	store_list_start(&op, &help_task, 0, 0, 1000);
 	WAIT_FOR(store_list_poll(&op));
