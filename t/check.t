@@ -101,6 +101,13 @@ for my $c (@cases) {
 	is("@got", '', 'and nothing else');
 }
 
+# ---- smtpd where nobody connects to it from the network
+{
+	my ($rc, $out, $err) = check('', $master . "private/local unix - - n - - smtpd\nsmtpd pass - - n - - smtpd\n");
+	is($rc, 2, 'smtpd on a local socket');
+	like($err . $out, qr/^error: master\.cf, line \d+: service private\/local: smtpd takes connections from the network only, its local socket is not served$/m, 'is not served');
+	unlike($err . $out, qr/service smtpd:/, 'type pass is for postscreen');
+}
 # ---- master.cf: all its errors, with the lines after them
 {
 	my ($rc, $err) = check('', "2525 inet n - n - - smtpd\nfoo\nbar inet x - n - - smtpd\nsmtp unix - - n - - nosuch\nnosuchport inet n - n - - smtpd\n" .

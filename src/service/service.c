@@ -120,6 +120,10 @@ static void service_compile(struct service *s, struct problems *problems)
 	else if (s->class_ == NULL && e->type == MASTER_INET)
 		problem_add(problems, PROBLEM_ERROR, e->file, e->line, "service %s: %s is not available here, its address is not served",
 		    e->name, e->command);
+	else if (s->class_ != NULL && s->class_->takes_connections && e->type != MASTER_INET &&
+	    e->type != MASTER_PASS)	/* that one gets its connections from postscreen */
+		problem_add(problems, PROBLEM_ERROR, e->file, e->line, "service %s: %s takes connections from the network only, its "
+		    "local socket is not served", e->name, e->command);
 	if (s->class_ != NULL && s->class_->compile != NULL)
 		s->state = s->class_->compile(s, problems);
 	s->status_filter = status_filter(s, problems);
