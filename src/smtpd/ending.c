@@ -142,7 +142,8 @@ bool run_eod_rules(struct session *s)
 
 static void reply_refused(struct session *s, const struct cleanup_error *e)
 {
-	note_error(s, ACCESS_ERR_POLICY);
+	/* whom to tell of it: 45x is our own trouble, 5.4.0 a loop */
+	note_error(s, e->code < 500 ? ACCESS_ERR_RESOURCE : strcmp(e->dsn, "5.4.0") == 0 ? ACCESS_ERR_BOUNCE : ACCESS_ERR_POLICY);
 	reply(s, "%d %s %s", e->code, e->dsn, e->text);
 }
 

@@ -46,3 +46,17 @@ config("flush", main=N + ALL + "notify_classes = protocol\nsmtpd_history_flush_t
 case("flush", "flush", "EHLO x\nFOO\nBAR\nRSET\nBAZ\nQUIT\n" + M)
 config("timeout", main=N + ALL + "notify_classes = protocol\nsmtpd_timeout = 1\n")
 case("timeout", "timeout", "EHLO x\nFOO\n!sleep 2\n" + M)
+# refusals of content, by class
+A = "local_recipient_maps =\nmynetworks=203.0.113.0/24\n"
+X = M + "EHLO x\nMAIL FROM:<a@good.test>\nRCPT TO:<u@sinka.test>\nDATA\n"
+for cl in ("policy", "protocol", "resource", "software", "data", "bounce"):
+    config("c-" + cl, main=N + A + "notify_classes = %s\nmessage_size_limit=3000\nhopcount_limit=2\nmime_nesting_limit=1\nmessage_reject_characters=Z\nstrict_8bitmime=yes\nqueue_minfree=0\nsender_canonical_maps=inline:{x@good.test=y@good.test},pcre:{{/^q@/ x}}\nvirtual_alias_maps=inline:{{none@sinka.test=}}\n" % cl)
+    config("c-" + cl + "f", main=N + A + "notify_classes = %s\nrecipient_canonical_maps = fail:x\nsmtpd_reject_unlisted_recipient=no\n" % cl)
+    config("c-" + cl + "g", main=N + A + "notify_classes = %s\nvirtual_alias_maps = inline:{u@sinka.test=a@sinka.test} unionmap:{inline:{a@sinka.test=b@sinka.test}}\nvirtual_alias_recursion_limit=1\nsmtpd_reject_unlisted_recipient=no\ncanonical_maps=inline:{u@sinka.test=v@sinka.test}\nsender_canonical_maps=pipemap:{inline:{a@good.test=a@good.test},fail:y}\n" % cl)
+    case("c-" + cl + "-size", "c-" + cl, X + "!raw '" + ("x" * 100 + "\\r\\n") * 40 + ".\\r\\n'\n!read\nQUIT\n" + M)
+    case("c-" + cl + "-hops", "c-" + cl, X + "!raw 'Received: a\\r\\nReceived: b\\r\\nReceived: c\\r\\n\\r\\n.\\r\\n'\n!read\nQUIT\n" + M)
+    case("c-" + cl + "-char", "c-" + cl, X + "!raw 'Subject: Z\\r\\n\\r\\n.\\r\\n'\n!read\nQUIT\n" + M)
+    case("c-" + cl + "-mime", "c-" + cl, X + "!raw 'Subject: \\xc3\\xa9\\r\\n\\r\\n.\\r\\n'\n!read\nQUIT\n" + M)
+    for f in "fg":
+        case("c-" + cl + f, "c-" + cl + f, X + "!raw 'Subject: \\r\\n\\r\\n.\\r\\n'\n!read\nQUIT\n" + M)
+        case("c-" + cl + f + "-rset", "c-" + cl + f, X + "!raw 'Subject: \\r\\n\\r\\n.\\r\\n'\n!read\nRSET\nQUIT\n" + M)
