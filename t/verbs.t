@@ -201,4 +201,24 @@ for my $room ("queue_minfree = 4000000000000000\nmessage_size_limit = 10000\n", 
 	$c->quit;
 	$f->finish;
 }
+# ---- refused at the end of data: the message is gone, the envelope stays, as with Postfix
+{
+	my $e = server(main => "relayhost = [127.0.0.1]:$sink->{port}\nsmtpd_error_sleep_time = 0\nsmtpd_end_of_data_restrictions = check_sender_access inline:{{no\@example.net = REJECT not this}}\n",
+		master => "\@PORT\@ inet n - n - - smtpd\nsmtp unix - - n - - smtp\n");
+	for my $bdat (0, 1) {
+		my $c = session($e->client, 'EHLO x' => qr/^250/, 'MAIL FROM:<no@example.net>' => qr/^250/, 'RCPT TO:<u@away.test>' => qr/^250/);
+		my $end = $bdat ? bdat($c, "a: b\r\n", 1) : ($c->cmd('DATA') =~ /^354/ && $c->cmd("a: b\r\n."));
+		is($end, '554 5.7.1 <no@example.net>: Sender address rejected: not this', $bdat ? 'BDAT' : 'DATA');
+		session($c, 'MAIL FROM:<yes@example.net>' => qr/^503 5\.5\.1 Error: nested MAIL command$/, 'ETRN away.test' => qr/^503 Error: MAIL transaction in progress$/);
+		if ($bdat) {
+			session($c, 'RCPT TO:<v@away.test>' => qr/^503 5\.5\.1 Error: RCPT after BDAT$/, 'DATA' => qr/^503 5\.5\.1 Error: DATA after BDAT$/);
+			like(bdat($c, "a: b\r\n", 1), qr/^551 5\.0\.0 Discarded 6 bytes/, 'nobody to deliver to');
+		} else {
+			session($c, 'DATA' => qr/^554 5\.5\.1 Error: no valid recipients$/, 'RCPT TO:<v@away.test>' => qr/^250/, 'DATA' => qr/^354/, "a: b\r\n." => qr/^554 5\.7\.1/);
+		}
+		session($c, 'RSET' => qr/^250/, 'MAIL FROM:<yes@example.net>' => qr/^250/, 'RCPT TO:<u@away.test>' => qr/^250/);
+		like($bdat ? bdat($c, "a: b\r\n", 1) : ($c->cmd('DATA') =~ /^354/ && $c->cmd("a: b\r\n.")), qr/^250/, 'RSET ends it');
+		$c->quit;
+	}
+}
 done_testing();

@@ -51,29 +51,36 @@ enum verdict unauth_destination_judge(struct access_run *r, const struct step *s
 }
 
 /* The obsolete check_relay_domains: also permits clients by name. */
-enum verdict relay_domains_judge(struct access_run *r, const struct step *st)
+static enum verdict relay_domains(struct access_run *r, const struct step *st)
 {
-	static bool told;
 	enum verdict v;
 
-	if (!told)
-		log_warn(r->facts->log,
-		    "support for restriction \"%s\" will be removed from %s; use \"%s\" instead",
-		    "check_relay_domains", view_str(r->facts->view, mail_name), "reject_unauth_destination");
-	told = true;
-	if (r->recipient == NULL)
-		return V_DUNNO;
 	if (r->work.phase == 0) {
 		v = run_match(r, r->lists->relay_domains, r->facts->client_name, NULL);
 		if (v != V_DUNNO)
 			return v == V_OK ? run_permit(r, st->check->name, class_recipient, r->recipient, NULL) : v;
 		r->work.phase = 1;
-		if (st->next != NULL && r->warn_level == 0)
-			log_warn(r->facts->log, "restriction `%s' after `%s' is ignored", st->next, st->check->name);
 	}
 	v = auth_destination(r, r->recipient);
 	if (v != V_DUNNO)
 		return v == V_OK ? run_permit(r, st->check->name, class_recipient, r->recipient, NULL) : v;
 	return run_reject(r, ACCESS_ERR_POLICY, view_int(r->facts->view, relay_domains_reject_code), "5.7.1",
 	    "<%s>: %s rejected: Relay access denied", r->recipient, class_recipient);
+}
+
+enum verdict relay_domains_judge(struct access_run *r, const struct step *st)
+{
+	static bool told;
+	enum verdict v = V_DUNNO;
+
+	if (!told)
+		log_warn(r->facts->log,
+		    "support for restriction \"%s\" will be removed from %s; use \"%s\" instead",
+		    "check_relay_domains", view_str(r->facts->view, mail_name), "reject_unauth_destination");
+	told = true;
+	if (r->recipient != NULL && (v = relay_domains(r, st)) == V_WAIT)
+		return v;
+	if (st->next != NULL && r->warn_level == 0)
+		log_warn(r->facts->log, "restriction `%s' after `%s' is ignored", st->next, st->check->name);
+	return v;
 }

@@ -63,20 +63,23 @@ enum verdict permit_judge(struct access_run *r, const struct step *st)
 	return run_permit(r, st->check->name, r->reply_class, r->reply_name, NULL);
 }
 
-enum verdict reject_judge(struct access_run *r, const struct step *st)
+static enum verdict refused(struct access_run *r, const struct step *st, enum verdict v)
 {
 	if (r->warn_level == 0)
 		warn_ignored(r, st);
-	return run_reject(r, ACCESS_ERR_POLICY, view_int(r->facts->view, reject_code), "5.7.1",
-	    "<%s>: %s rejected: Access denied", r->reply_name, r->reply_class);
+	return v;
+}
+
+enum verdict reject_judge(struct access_run *r, const struct step *st)
+{
+	return refused(r, st, run_reject(r, ACCESS_ERR_POLICY, view_int(r->facts->view, reject_code), "5.7.1",
+	    "<%s>: %s rejected: Access denied", r->reply_name, r->reply_class));
 }
 
 enum verdict defer_judge(struct access_run *r, const struct step *st)
 {
-	if (r->warn_level == 0)
-		warn_ignored(r, st);
-	return run_reject(r, ACCESS_ERR_POLICY, view_int(r->facts->view, defer_code), "4.3.2",
-	    "<%s>: %s rejected: Try again later", r->reply_name, r->reply_class);
+	return refused(r, st, run_reject(r, ACCESS_ERR_POLICY, view_int(r->facts->view, defer_code), "4.3.2",
+	    "<%s>: %s rejected: Try again later", r->reply_name, r->reply_class));
 }
 
 enum verdict defer_if_permit_judge(struct access_run *r, const struct step *st UNUSED)

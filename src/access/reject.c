@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { REPLY_MAX = 510 };
-
 const char class_client[] = "Client host", class_rev_client[] = "Unverified Client host", class_helo[] = "Helo command",
     class_sender[] = "Sender address", class_recipient[] = "Recipient address", class_data[] = "Data command",
     class_eod[] = "End-of-data", class_etrn[] = "Etrn command";
@@ -109,7 +107,7 @@ void access_log(const struct access_facts *f, const char *what, const char *text
 	log_line(f, f->recipient, what, text);
 }
 
-/* "code dsn text", checked, cut and printable. */
+/* "code dsn text", checked and printable; as long as it is, as with Postfix, though RFC 5321 wants 512 bytes at most. */
 static PRINTF(5, 0) void format_reply(
     struct buf *out, const struct access_facts *f, int code, const char *dsn, const char *fmt, va_list ap)
 {
@@ -124,10 +122,6 @@ static PRINTF(5, 0) void format_reply(
 		log_warn(f->log, "DSN detail code configuration error: %s", out->p);
 		buf_reset(out);
 		buf_adds(out, "450 4.7.1 Service unavailable");
-	}
-	if (out->len > REPLY_MAX) {
-		out->len = REPLY_MAX;
-		out->p[out->len] = '\0';
 	}
 	if (view_bool(f->view, smtputf8_enable))
 		str_printable(out->p, ' ');

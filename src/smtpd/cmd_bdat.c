@@ -70,7 +70,7 @@ static enum cmd_result early(struct session *s, int64_t size, bool last)
 	}
 	if (s->trans == NULL)
 		return discard(s, size, last, "503 5.5.1 Error: need RCPT command");
-	if (s->trans->rcpt_count == 0)
+	if (s->trans->rcpt_count == 0 || s->trans->cleanup == NULL)
 		return discard(s, size, last, "554 5.5.1 Error: no valid recipients");
 	return CMD_OK;
 }

@@ -10,7 +10,7 @@ static enum cmd_result syntax(struct session *s, struct command *c)
 		return protocol_error(s, "503 5.5.1 Error: DATA after BDAT");
 	if (s->trans == NULL)
 		return protocol_error(s, "503 5.5.1 Error: need RCPT command");
-	if (s->trans->rcpt_count == 0) {
+	if (s->trans->rcpt_count == 0 || s->trans->cleanup == NULL) {
 		reply(s, "554 5.5.1 Error: no valid recipients");
 		return CMD_BAD;
 	}

@@ -132,7 +132,9 @@ bool run_eod_rules(struct session *s)
 	if (v == ACCESS_PASS) {
 		session_enter(s, ST_QUEUE);
 	} else if (v == ACCESS_REJECT) {
-		content_over(s, false);
+		count_content(s, false);
+		trans_refused(s);
+		session_next(s);
 	} else {
 		s->quiet = true;
 		session_enter(s, ST_END);

@@ -5,6 +5,7 @@
  * restrictions and the log line "connect from name[addr]" need the name. All lists about the client are asked once,
  * here, in a row; what they say is kept in bits. XCLIENT comes back behind the name (STEP_RIGHTS). */
 #include "session.h"
+#include <arpa/inet.h>
 #include <stdlib.h>
 
 enum {
@@ -59,7 +60,13 @@ static void check_name(struct session *s, const char *name)
 	struct greet *g = s->greet;
 	const char *why = "";
 	bool v4 = s->sa.sin6_family == AF_INET;
+	unsigned char addr[16];
 
+	if (inet_pton(AF_INET, name, addr) == 1 || inet_pton(AF_INET6, name, addr) == 1) {
+		log_warn(&s->log, "numeric hostname: %s", name);
+		no_name(s, 5);
+		return;
+	}
 	if (!dns_valid_hostname(name, &why)) {
 		log_warn(&s->log, "valid_hostname: %s: %.100s", why != NULL ? why : "bad name", name);
 		no_name(s, 5);
@@ -70,6 +77,19 @@ static void check_name(struct session *s, const char *name)
 	g->ptr_name = xstrdup(name);
 	host_start(&g->host, &s->task, name, (v4 ? HOST_V4 : HOST_V6) | HOST_FILE | HOST_DNS);
 	g->step = STEP_HOST_WAIT;
+}
+
+/* The resolver found the name odd already. Its warnings end each with a newline; the one about the name is for us. */
+static void odd_name(struct session *s, const struct dns_answer *a)
+{
+	const char *p = a != NULL ? a->warnings : NULL, *nl;
+
+	for (; p != NULL && (nl = strchr(p, '\n')) != NULL; p = nl + 1)
+		if (strncmp(p, "valid_hostname:", 15) == 0) {
+			log_warn(&s->log, "%.*s", (int)(nl - p), p);
+			break;
+		}
+	no_name(s, 5);
 }
 
 static bool ptr_start(struct session *s)
@@ -103,6 +123,9 @@ static bool ptr_wait(struct session *s)
 	case DNS_FAILED:
 		no_name(s, 4);
 		break;
+	case DNS_INVALID:
+		odd_name(s, g->ptr.answer);
+		break;
 	default:
 		no_name(s, 5);
 	}
@@ -120,6 +143,12 @@ static bool same_address(const struct sockaddr *a, const struct sockaddr *b)
 	    &((const struct sockaddr_in6 *)(const void *)b)->sin6_addr, sizeof(struct in6_addr)) == 0;
 }
 
+/* For IPv4 alone getaddrinfo() of the GNU C library, and so Postfix, calls a failing name server a missing name. */
+static bool name_may_come(const struct session *s, enum dns_result r)
+{
+	return r == DNS_FAILED && s->sa.sin6_family != AF_INET;
+}
+
 static bool host_wait(struct session *s)
 {
 	struct greet *g = s->greet;
@@ -132,15 +161,15 @@ static bool host_wait(struct session *s)
 		listed |= same_address((struct sockaddr *)&g->host.addr[i].sa, (struct sockaddr *)&s->sa);
 	if (r != DNS_OK)
 		log_warn(&s->log, "hostname %s does not resolve to address %s: %s", g->ptr_name, s->addr,
-		    r == DNS_FAILED	? "Temporary failure in name resolution" :
-			r == DNS_NODATA ? "No address associated with hostname" :
+		    name_may_come(s, r) ? "Temporary failure in name resolution" :
+		    r == DNS_NODATA	? "No address associated with hostname" :
 					  "Name or service not known");
 	else if (!listed)
 		log_warn(&s->log, "hostname %s does not resolve to address %s", g->ptr_name, s->addr);
 	if (listed)
 		set_name(s, g->ptr_name, 2);
 	else
-		set_name(s, "unknown", r == DNS_FAILED ? 4 : 6);
+		set_name(s, "unknown", name_may_come(s, r) ? 4 : 6);
 	g->step = STEP_CONNECTED;
 	return true;
 }

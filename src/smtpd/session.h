@@ -268,6 +268,7 @@ void	trans_free(struct session *);
 void	trans_open(struct session *);		/* queue id, cleanup; logs client= */
 void	trans_add(struct session *, const char *addr, const char *orcpt, unsigned notify);
 void	trans_content(struct session *);	/* Received: and the like, before the first line */
+void	trans_refused(struct session *);	/* by the end-of-data restrictions: the message goes, the envelope stays */
 void	trans_finish(struct session *);		/* end of content: what access noted, then cleanup's work */
 const char *session_rfc_addr(struct session *, char buf[64]);
 const char *session_protocol(const struct session *);

@@ -39,6 +39,21 @@ void trans_free(struct session *s)
 	free(t);
 }
 
+/* The end-of-data restrictions said no. As with Postfix the envelope stays until RSET or EHLO: a further RCPT
+ * begins another message for that recipient alone. DATA again makes Postfix's process die; here nobody is left to
+ * deliver to. */
+void trans_refused(struct session *s)
+{
+	struct trans *t = s->trans;
+
+	cleanup_free(&t->cleanup);
+	free(t->queue_id);
+	t->queue_id = NULL;
+	if (s->content->bdat)
+		s->bdat = BDAT_ERROR;
+	content_free(s);
+}
+
 /* RFC 5321 4.1.3: an IPv6 address literal is tagged. */
 const char *session_rfc_addr(struct session *s, char buf[64])
 {
