@@ -73,6 +73,16 @@ for my $up (1, 0) {
 	is(($s->tool('postsuper', '-H', 'ALL'))[0], 0, "$how: -H ALL");
 	ok(wait_for('release', 10, sub { my %n = states(); !grep { $n{$_} ne 'deferred' } @id }), "$how: all released");
 
+	# ---- one after the other, in the order of the options
+	my $both = sub { join '|', split /\n/, ($s->tool('postsuper', @_, { stdin => "A.B\n$id[0]\n" }))[2] =~ s/$id[0]/ID/gr =~ s/postsuper: //gr };
+	is($both->('-h', $id[0], '-H', $id[0]), 'ID: placed on hold|ID: released from hold|Placed on hold: 1 message|Released from hold: 1 message', "$how: held, then released");
+	is($both->('-H', $id[0], '-h', $id[0]), 'ID: placed on hold|Placed on hold: 1 message|Released from hold: 0 messages', "$how: the other way round");
+	is($both->('-h', 'a.b', '-H', '-', '-e', 'c/d'), 'warning: invalid mail queue id: a.b|warning: invalid mail queue id: A.B|ID: released from hold|' .
+	    'warning: invalid mail queue id: c/d|Force-expired: 0 messages|Placed on hold: 0 messages|Released from hold: 1 message', "$how: warnings in between");
+	is($both->('-d', 'a.b', 'nosuch'), 'warning: invalid mail queue id: a.b|Deleted: 0 messages', "$how: queues are looked at for a valid id only");
+	is($both->('-d', 'a.b', '-h', 'ALL', 'nosuch'), 'warning: invalid mail queue id: a.b|fatal: invalid directory name: nosuch', "$how: or for all");
+	is($both->('-d', '_' x 255, '-d', '_' x 256), 'warning: invalid mail queue id: ' . '_' x 256 . '|Deleted: 0 messages', "$how: a long id");
+
 	# ---- rights
 	SKIP: {
 		skip 'not root', 4 if $> != 0;

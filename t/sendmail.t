@@ -32,6 +32,11 @@ for ([[], "75 sendmail: fatal: $me($>): Recipient addresses must be specified on
 }
 is(submit(['u@example.net'], "Subject: x\n\n" . "0123456789\n" x 1000), "75 sendmail: fatal: $me($>): message file too big", 'too big');
 
+# ---- an argument without an address is the empty one: it is for MAILER-DAEMON
+is(submit(['-f', 'a@b.test', 'u@example.net', $_]), 0, "recipient '$_'") for '', '<>', ' , ', '(c)';
+my @null = next_mails(4);
+is_deeply([map { join ' ', sort map { /<(.*?)>/ } @{$_->{rcpt}} } @null], [('MAILER-DAEMON@example.com u@example.net') x 4], 'all to both');
+
 # ---- what is ignored, and what warns
 is(submit([qw(-Am -om -oem -odb -U -h 3 -L tag -O A=b -p x -c -e m -o7 -i u@example.net)]), 0, 'options without meaning');
 is(submit(['-V', 'a b', '-N', 'success,bogus', '-R', 'all', 'u@example.net']),

@@ -152,9 +152,9 @@ bool cmd_queue_id_ok(const char *id)
 	const char *p;
 
 	for (p = id; *p != '\0'; p++)
-		if (!isascii((unsigned char)*p) || !isalnum((unsigned char)*p))
+		if (!isascii((unsigned char)*p) || (!isalnum((unsigned char)*p) && *p != '_'))
 			return false;
-	return p != id && p - id <= 100;
+	return p != id && p - id <= 255;
 }
 
 bool cmd_is_queue_owner(const struct view *v)

@@ -303,14 +303,21 @@ static void show_id(const struct view *v, unsigned flags, const char *id)
 }
 
 /* Queue files of Postfix itself are not ours to read: maildrop files are named by -q. */
-static void show_file(const char *name)
+static void show_file(const char *name, int64_t offset)
 {
 	FILE *f = name != NULL ? fopen(name, "r") : stdin;
+	int64_t skipped = 0;
 
 	if (f == NULL)
 		log_fatal("open %s: %s", name, strerror(errno));
+	while (f == stdin && skipped < offset && getc(f) != EOF)
+		skipped++;
+	if (f == stdin && skipped < offset)
+		log_fatal("stdin: skip %lld bytes failed after %lld", (long long)offset, (long long)skipped);
 	if (getc(f) != EOF)
 		log_warn(NULL, "%s: input is not a valid queue file", name != NULL ? name : "stdin");
+	else if (ferror(f))
+		log_warn(NULL, "close %s: %s", name != NULL ? name : "stdin", strerror(errno));
 	if (f != stdin)
 		fclose(f);
 }
@@ -321,10 +328,11 @@ int main(int argc, char **argv)
 	unsigned flags = 0;
 	bool queue = false;
 	struct config *config;
+	int64_t offset = 0;
 	int c;
 
 	log_program(argv[0]);		/* as it was called, like Postfix's */
-	while ((c = getopt(argc, argv, "bc:dehoqrv")) != -1) {
+	while ((c = getopt(argc, argv, "+bc:dehoqrs:v")) != -1) {
 		switch (c) {
 		case 'b':
 			flags |= SHOW_BODY;
@@ -349,6 +357,10 @@ int main(int argc, char **argv)
 			break;
 		case 'r':
 			break;		/* in the order of the file: there is no other */
+		case 's':	/* where in the file to begin */
+			if (!str_to_int(optarg, 0, INT64_MAX, &offset))
+				log_fatal("bad offset: %s", optarg);
+			break;
 		case 'v':
 			flags |= SHOW_RAW;
 			break;
@@ -361,12 +373,12 @@ int main(int argc, char **argv)
 		flags |= SHOW_BODY | SHOW_ENVELOPE | SHOW_HEADER;
 	config = cmd_load(dir != NULL ? dir : config_default_dir());
 	if (optind == argc && !queue)
-		show_file(NULL);
+		show_file(NULL, offset);
 	for (; optind < argc; optind++) {
 		if (queue)
 			show_id(config_view(config), flags, argv[optind]);
 		else
-			show_file(argv[optind]);
+			show_file(argv[optind], offset);
 	}
 	config_unref(&config);
 	return 0;

@@ -96,25 +96,26 @@ static void say_words(size_t severity, char *const *word)
 
 int main(int argc, char **argv)
 {
-	const char *dir = NULL, *tag = NULL, *severity_name = "info";
+	const char *dir = NULL, *tag = NULL, *bad = NULL;
 	struct problems problems = TAILQ_HEAD_INITIALIZER(problems);
 	const struct problem *p;
 	struct config *config;
 	const struct view *v;
-	size_t severity;
+	size_t severity = find_severity("info");
 	char *name = NULL, *text;
 	int c;
 
 	argv[0] = (char *)(uintptr_t)cmd_name(argv[0]);
 	who = (struct log_ctx){ .name = "postfix/postlog", .number = (unsigned)getpid() };
 	log_program(who.name);
-	while ((c = getopt(argc, argv, "+c:ip:t:v")) != -1) {
+	while (bad == NULL && (c = getopt(argc, argv, "+c:ip:t:v")) != -1) {
 		switch (c) {
 		case 'c':
 			dir = optarg;
 			break;
 		case 'p':
-			severity_name = optarg;
+			if ((severity = find_severity(optarg)) == NELEM(severities))
+				bad = optarg;
 			break;
 		case 't':
 			tag = optarg;
@@ -137,8 +138,8 @@ int main(int argc, char **argv)
 	name = tag != NULL ? xstrdup(tag) : xasprintf("%s/postlog", view_str(v, syslog_name));
 	who.name = name;
 	open_log(v);
-	if ((severity = find_severity(severity_name)) == NELEM(severities)) {
-		text = xasprintf("bad severity: \"%s\"", severity_name);
+	if (bad != NULL) {
+		text = xasprintf("bad severity: \"%s\"", bad);
 		fail(text);
 	}
 	if (optind < argc)

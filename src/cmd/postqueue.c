@@ -282,7 +282,7 @@ static int flush_site(const struct view *v, const char *site)
 {
 	char literal[64];
 
-	if (site[0] == '[' ? !address_literal(site, literal, sizeof(literal)) : !address_valid_hostname(site, view_bool(v, smtputf8_enable)))
+	if (site[0] == '[' ? !address_literal(site, literal, sizeof(literal)) : !address_valid_hostname(site, false))
 		FAIL("Cannot flush mail queue - invalid destination: \"%s\"", site);
 	return flush(v, "site", site);
 }
@@ -298,7 +298,7 @@ int main(int argc, char **argv)
 	argv[0] = (char *)(uintptr_t)cmd_name(argv[0]);
 	log_program("postqueue");
 	cmd_fatal_status = EX_UNAVAILABLE;
-	while ((c = getopt(argc, argv, "c:fi:jps:v")) != -1) {
+	while ((c = getopt(argc, argv, "+c:fi:jps:v")) != -1) {
 		switch (c) {
 		case 'c':
 			dir = optarg;

@@ -1,6 +1,7 @@
-/* postsuper.c - the superintendent: delete, hold, release, requeue, expire messages, by id, by a list of ids on standard input, or
- * all of some queues. The store keeps its own structure, so -s, -S and -p are accepted and find nothing to do.
- * Texts and exit statuses are those of Postfix's postsuper(1). */
+/* postsuper.c - the superintendent: delete, hold, release, requeue, expire messages, by id, by a list of ids on standard
+ * input, or all of some queues, in the order of the options. The store keeps its own structure, so -s, -S and -p are
+ * accepted and find nothing to do. Texts and exit statuses are those of Postfix's postsuper(1), down to names of queues
+ * that are looked at only when the first valid id is there. */
 #include "cmd.h"
 #include <postrider/buf.h>
 #include <postrider/control.h>
@@ -16,8 +17,7 @@ enum { WINDOW = 64 };		/* ids on their way to the server */
 enum { REQUEUE, DELETE, EXPIRE, HOLD, RELEASE, ACTIONS };
 static struct action {
 	const char	*verb, *done, *total;
-	struct strs	 ids;
-	bool		 all, used, from_stdin;
+	bool		 used;
 	unsigned long	 count;
 } actions[ACTIONS] = {
 	[REQUEUE] = { .verb = "requeue", .done = "requeued", .total = "Requeued" },
@@ -26,7 +26,7 @@ static struct action {
 	[HOLD] = { .verb = "hold", .done = "placed on hold", .total = "Placed on hold" },
 	[RELEASE] = { .verb = "release", .done = "released from hold", .total = "Released from hold" },
 };
-static const int order[] = { HOLD, EXPIRE, RELEASE, REQUEUE, DELETE };	/* of doing them */
+struct step { int letter; const char *id; };	/* an option: -d ID; "-": ids from standard input; "ALL" */
 static struct strs queues;		/* arguments; none: the usual ones */
 static const struct view *view;
 
@@ -58,14 +58,6 @@ static void check_queues(void)
 		if (k == NELEM(known))
 			log_fatal("invalid directory name: %s", queues.v[i]);
 	}
-}
-
-static void add_id(struct action *a, const char *id)
-{
-	if (cmd_queue_id_ok(id))
-		strs_add(&a->ids, id);
-	else
-		log_warn(NULL, "invalid mail queue id: %s", id);
 }
 
 /* ---- the queue ------------------------------------------------------------------------------------------ */
@@ -130,25 +122,6 @@ static bool take_answer(struct control_conn *conn, struct action *a, struct buf 
 	}
 }
 
-/* Ids from the options, then, if `from` is given, from standard input. */
-static const char *next_id(struct action *a, size_t *pos, FILE *from)
-{
-	static char *line;
-	static size_t size;
-	ssize_t n;
-
-	if (*pos < a->ids.n)
-		return a->ids.v[(*pos)++];
-	while (from != NULL && (n = getline(&line, &size, from)) > 0) {
-		if (line[n - 1] == '\n')
-			line[n - 1] = '\0';
-		if (cmd_queue_id_ok(line))
-			return line;
-		log_warn(NULL, "invalid mail queue id: %s", line);
-	}
-	return NULL;
-}
-
 static bool in_maildrop(struct action *a, const char *id)
 {
 	if (a != &actions[DELETE] || !queue_wanted("maildrop") || !cmd_maildrop_remove(view, id))
@@ -158,30 +131,73 @@ static bool in_maildrop(struct action *a, const char *id)
 	return true;
 }
 
-static void change_ids(struct action *a, FILE *from)
+/* Ids on their way, as they are read. */
+struct sending { struct action *a; struct control_conn *conn; bool open; size_t waiting; struct buf b; };
+
+static void sending_wait(struct sending *s, size_t left)
 {
-	struct control_conn *conn = request(a, false);
-	size_t pos = 0, waiting = 0;
-	struct buf b = { 0 };
-	const char *id;
 	bool answered;
 
-	while ((id = next_id(a, &pos, from)) != NULL) {
-		if (in_maildrop(a, id) || conn == NULL)
-			continue;
-		if (control_send_data(conn, id, strlen(id)) < 0)
-			log_fatal("the mail system went away");
-		for (waiting++; waiting >= WINDOW; waiting -= answered)
-			take_answer(conn, a, &b, &answered);
+	for (; s->waiting > left; s->waiting -= answered)
+		take_answer(s->conn, s->a, &s->b, &answered);
+}
+
+static void send_id(struct sending *s, const char *id)
+{
+	if (!cmd_queue_id_ok(id)) {
+		sending_wait(s, 0);	/* what is said keeps the order of the ids */
+		log_warn(NULL, "invalid mail queue id: %s", id);
+		return;
 	}
-	if (conn != NULL) {
-		if (control_send_data(conn, NULL, 0) < 0)
+	check_queues();
+	if (in_maildrop(s->a, id))
+		return;
+	if (!s->open)
+		s->conn = request(s->a, false);
+	s->open = true;
+	if (s->conn == NULL)
+		return;
+	if (control_send_data(s->conn, id, strlen(id)) < 0)
+		log_fatal("the mail system went away");
+	s->waiting++;
+	sending_wait(s, WINDOW - 1);
+}
+
+static void sending_end(struct sending *s)
+{
+	bool answered;
+
+	if (s->conn != NULL) {
+		if (control_send_data(s->conn, NULL, 0) < 0)
 			log_fatal("the mail system went away");
-		while (take_answer(conn, a, &b, &answered))
+		while (take_answer(s->conn, s->a, &s->b, &answered))
 			continue;
 	}
-	control_disconnect(&conn);
-	buf_release(&b);
+	control_disconnect(&s->conn);
+	buf_release(&s->b);
+}
+
+static void change_one(struct action *a, const char *id)
+{
+	struct sending s = { .a = a };
+
+	send_id(&s, id);
+	sending_end(&s);
+}
+
+static struct action *action_of(int letter)
+{
+	static const char letters[] = "rdehH";
+	const char *l = letter != '\0' ? strchr(letters, letter == 'f' ? 'e' : letter) : NULL;
+
+	return l != NULL ? &actions[l - letters] : NULL;
+}
+
+/* -f: expired and, if on hold, released, one message after the other. */
+static void send_both(struct sending *s, const char *id)
+{
+	change_one(s->a, id);
+	change_one(&actions[RELEASE], id);
 }
 
 static void remove_one(void *arg, const struct maildrop_file *f)
@@ -197,6 +213,7 @@ static void change_all(struct action *a)
 	struct buf b = { 0 };
 	bool answered;
 
+	check_queues();
 	if (a == &actions[DELETE] && queue_wanted("maildrop"))
 		cmd_maildrop_each(view, remove_one, a);
 	if ((conn = request(a, true)) == NULL)
@@ -207,61 +224,85 @@ static void change_all(struct action *a)
 	buf_release(&b);
 }
 
-static void run(struct action *a)
+/* One step, and those after it that have the same letter and ids, too. Returns how many that were. */
+static size_t change(const struct step *st, size_t n)
 {
-	if (a->ids.n > 0 || a->from_stdin)
-		change_ids(a, a->from_stdin ? stdin : NULL);
-	if (a->all)
-		change_all(a);
+	struct sending s = { .a = action_of(st->letter) };
+	void (*put)(struct sending *, const char *) = st->letter == 'f' ? send_both : send_id;
+	char *line = NULL;
+	size_t i, size = 0;
+	ssize_t len;
+
+	if (strcmp(st->id, "ALL") == 0) {
+		change_all(s.a);
+		if (st->letter == 'f')
+			change_all(&actions[RELEASE]);
+		return 1;
+	}
+	for (i = 0; i < n && st[i].letter == st->letter && strcmp(st[i].id, "ALL") != 0; i++) {
+		if (strcmp(st[i].id, "-") != 0) {
+			put(&s, st[i].id);
+			continue;
+		}
+		while ((len = getline(&line, &size, stdin)) > 0) {
+			if (line[len - 1] == '\n')
+				line[len - 1] = '\0';
+			put(&s, line);
+		}
+	}
+	sending_end(&s);
+	free(line);
+	return i;
+}
+
+/* The arguments; returns the steps, *n_r of them. */
+static struct step *options(int argc, char **argv, const char **dir_r, size_t *n_r, bool *structure_r)
+{
+	struct step *steps = xcalloc((size_t)argc, sizeof(*steps));
+	struct action *a;
+	int c;
+
+	while ((c = getopt(argc, argv, "+c:d:e:f:h:H:pr:sSv")) != -1) {
+		if (c == 'c')
+			*dir_r = optarg;
+		else if (c == '?')
+			usage();
+		*structure_r |= c == 'p' || c == 's' || c == 'S';
+		if ((a = action_of(c)) == NULL)
+			continue;
+		a->used = true;
+		actions[RELEASE].used |= c == 'f';
+		steps[(*n_r)++] = (struct step){ c, optarg };
+	}
+	for (; optind < argc; optind++)
+		strs_add(&queues, argv[optind]);
+	return steps;
 }
 
 int main(int argc, char **argv)
 {
 	struct action *a;
+	struct step *steps;
 	const char *dir = NULL;
 	struct config *config;
-	size_t i;
-	int c;
+	size_t i, n = 0;
+	bool structure = false;
 
 	argv[0] = (char *)(uintptr_t)cmd_name(argv[0]);
 	log_program("postsuper");
-	while ((c = getopt(argc, argv, "c:d:e:f:h:H:pr:sSv")) != -1) {
-		static const char letters[] = "rdehH";
-		const char *l = c != '\0' ? strchr(letters, c == 'f' ? 'e' : c) : NULL;
-
-		if (c == 'c')
-			dir = optarg;
-		else if (c == '?')
-			usage();
-		if (l == NULL)
-			continue;
-		actions[RELEASE].used |= c == 'f';
-		a = &actions[l - letters];
-		a->used = true;
-		if (strcmp(optarg, "ALL") == 0) {
-			a->all = true;
-			actions[RELEASE].all |= c == 'f';
-		} else if (strcmp(optarg, "-") == 0) {
-			a->from_stdin = true;
-			actions[RELEASE].from_stdin |= c == 'f';
-		} else {
-			add_id(a, optarg);
-			if (c == 'f')
-				strs_add(&actions[RELEASE].ids, optarg);
-		}
-	}
-	for (; optind < argc; optind++)
-		strs_add(&queues, argv[optind]);
+	steps = options(argc, argv, &dir, &n, &structure);
 	config = cmd_load(dir != NULL ? dir : config_default_dir());
 	view = config_view(config);
 	if (!cmd_is_queue_owner(view))
 		log_fatal("use of this command is reserved for the superuser");
-	check_queues();
-	for (i = 0; i < NELEM(order); i++)
-		run(&actions[order[i]]);
+	if (structure || n == 0)
+		check_queues();
+	for (i = 0; i < n;)
+		i += change(&steps[i], n - i);
 	for (a = actions; a < actions + ACTIONS; a++)
 		if (a->used)
 			log_info(NULL, "%s: %lu message%s", a->total, a->count, a->count == 1 ? "" : "s");
+	free(steps);
 	config_unref(&config);
 	return 0;
 }

@@ -86,12 +86,13 @@ static void who_am_i(struct submit *m, char **login_r)
 	}
 }
 
-/* "a@b, Name <c@d>" is two addresses, in internal form. */
+/* "a@b, Name <c@d>" is two addresses, in internal form. Where there is none, it is the empty one. */
 static void addresses(struct strs *out, const char *text)
 {
 	struct arena arena = { 0 };
 	struct tok_list list = { 0 };
 	struct buf b = { 0 };
+	size_t before = out->n;
 
 	tok_parse(&arena, text, SIZE_MAX, &list);
 	for (struct tok *t = list.head; t != NULL; t = t->next) {
@@ -101,6 +102,8 @@ static void addresses(struct strs *out, const char *text)
 		tok_internalize(&b, t->head);
 		strs_add(out, buf_str(&b));
 	}
+	if (out->n == before)
+		strs_add(out, "");
 	buf_release(&b);
 	arena_release(&arena);
 }
@@ -115,7 +118,7 @@ static void sender(struct request *r)
 	addresses(&list, r->sender_arg);
 	if (list.n > 1)
 		log_warn(NULL, "-f option specified malformed sender: %s", r->sender_arg);
-	r->mail.sender = list.n > 0 ? list.v[0] : "";
+	r->mail.sender = list.v[0];
 }
 
 /* A probe tells where mail would go: what belongs to real mail makes no sense. */

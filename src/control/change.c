@@ -270,7 +270,7 @@ static bool under_way(const struct changing *s, queue_id_t id)
 
 static enum step take_id(struct conn *c, struct changing *s, const char *p, size_t n)
 {
-	char text[QUEUE_ID_TEXT] = "";
+	char text[256] = "";		/* as much as Postfix takes for an id, though none of ours is as long */
 	struct slot *slot;
 	queue_id_t id;
 
