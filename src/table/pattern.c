@@ -4,6 +4,7 @@
  * load into literal pieces and group numbers, and one without groups is returned as it stands. A rule
  * that is wrong is skipped with a warning in Postfix's words; the others stay. */
 #include <ctype.h>
+#include <errno.h>
 
 #include "pattern.h"
 
@@ -322,8 +323,10 @@ void *pattern_open(struct table_env *env, const char *name, const struct pattern
 	char *line;
 
 	env->pattern = true;
-	if ((*why_r = source_open(&r.source, env, "open", name)) != NULL)
+	if ((*why_r = source_open(&r.source, env, "open", name)) != NULL && errno != EISDIR)
 		return NULL;
+	free(*why_r);		/* Postfix takes a directory for an empty file */
+	*why_r = NULL;
 	r.p = xcalloc(1, sizeof(*r.p));
 	r.p->engine = engine;
 	r.p->name = xstrdup(name);

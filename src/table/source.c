@@ -51,7 +51,7 @@ char *source_open_file(struct source *s, const char *prefix, const char *path)
 	table_watch_file(s->env, path);
 	s->text = file_read(path, SOURCE_MAX, &s->len);
 	if (s->text == NULL)
-		return xasprintf("%s %s: %s", prefix, path, strerror(errno));
+		return xasprintf("%s %s: %s", errno == EISDIR ? "read" : prefix, path, strerror(errno));
 	return NULL;
 }
 

@@ -3,6 +3,7 @@
  * Rules with '!' and IF are steps of their own. A key that is not an address finds nothing, and
  * an address never matches anything about the other family, also not under '!'. */
 #include <ctype.h>
+#include <errno.h>
 #include <postrider/arena.h>
 
 #include "room.h"
@@ -181,8 +182,13 @@ static void *cidr_open(struct table_env *env, const char *name, char **why_r)
 	char *line;
 
 	env->pattern = true;
-	if ((*why_r = source_open(&r.source, env, "open", name)) != NULL)
+	if ((*why_r = source_open(&r.source, env, "open", name)) != NULL) {
+		if (errno == EISDIR) {
+			free(*why_r);
+			*why_r = xasprintf("cidr map %s: read error: %s", name, strerror(EISDIR));
+		}
 		return NULL;
+	}
 	r.cidr = xcalloc(1, sizeof(*r.cidr));
 	while ((line = source_line(&r.source)) != NULL)
 		read_line(&r, line);

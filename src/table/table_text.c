@@ -67,7 +67,7 @@ char *table_file_value(struct table_env *env, const char *list, char **why_r)
 			buf_addc(&all, '\n');
 		any = true;
 		if (bytes == NULL)
-			*why_r = xasprintf("open %s: %s", path, strerror(errno));
+			*why_r = xasprintf("%s %s: %s", errno == EISDIR ? "read" : "open", path, strerror(errno));
 		else
 			buf_add(&all, bytes, n);
 		free(bytes);
@@ -141,8 +141,13 @@ static bool inline_pair(struct text *t, struct table_env *env, char *pair, char 
 	}
 	value = str_trim(value);
 	if ((env->flags & TABLE_RHS_IS_FILE) != 0) {
-		if ((file_value = table_file_value(env, value, why_r)) == NULL)
+		if ((file_value = table_file_value(env, value, why_r)) == NULL) {
+			char *why = *why_r;
+
+			*why_r = xasprintf("%s: \"%s\"; need \"inline:{name=filename...}\"", why, env->spec);
+			free(why);
 			return false;
+		}
 		value = file_value;
 	}
 	key = (env->flags & TABLE_FOLD) != 0 ? fold_key(name, utf8, &tmp) : name;
