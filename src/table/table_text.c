@@ -121,25 +121,35 @@ static void *texthash_open(struct table_env *env, const char *name, char **why_r
 	return t;
 }
 
+/* Behind the name: double quotes protect blanks and "=" in it, and stay part of it. NULL: a quote is not closed. */
+static char *inline_name_end(char *p)
+{
+	bool quoted = false;
+
+	for (; *p != '\0' && (quoted || (!isspace((unsigned char)*p) && *p != '=')); p++)
+		if (*p == '\\' && p[1] != '\0')
+			p++;
+		else if (*p == '"')
+			quoted = !quoted;
+	return quoted ? NULL : p;
+}
+
 /* One "name = value": false with *fault when it is not one. */
 static bool inline_pair(struct text *t, struct table_env *env, char *pair, char **why_r)
 {
 	bool utf8 = (env->flags & TABLE_UTF8) != 0 && env->set->smtputf8;
-	char *name = pair, *value = strchr(pair, '='), *file_value = NULL;
+	char *name = str_trim(pair), *end = inline_name_end(name), *value, *file_value = NULL;
 	struct buf tmp = { 0 };
-	const char *key, *p;
+	const char *key;
 
-	if (value != NULL)
-		*value++ = '\0';
-	name = str_trim(name);
-	for (p = name; *p != '\0' && !isspace((unsigned char)*p); p++)
-		;
-	if (value == NULL || *p != '\0') {
-		*why_r = xasprintf("missing '=' after attribute name: \"%s\"; need \"inline:{name=value...}\"",
-		    env->spec);
+	value = end != NULL ? end + strspn(end, " \t\r\n\v\f") : NULL;
+	if (value == NULL || *value != '=') {
+		*why_r = xasprintf("%s: \"%s\"; need \"inline:{name=value...}\"",
+		    value != NULL ? "missing '=' after attribute name" : "unbalanced '\"'", env->spec);
 		return false;
 	}
-	value = str_trim(value);
+	*end = '\0';
+	value = str_trim(value + 1);
 	if ((env->flags & TABLE_RHS_IS_FILE) != 0) {
 		if ((file_value = table_file_value(env, value, why_r)) == NULL) {
 			char *why = *why_r;

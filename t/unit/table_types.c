@@ -301,6 +301,7 @@ static void test_domain(void)
 
 static void test_combined(void)
 {
+	answers(table_open(set, "inline:{{\"a = b\"@c = d}}", TABLE_ADDR, NULL, NULL), "\"a = b\"@c", "d");
 	answers(table_open(set, "unionmap:{static:one, static:two,inline:{x=three}}", TABLE_ADDR, NULL, NULL), "x",
 	    "one,two,three");
 	answers(table_open(set, "unionmap:{inline:{y=1}}", TABLE_ADDR, NULL, NULL), "x", "-");
