@@ -141,7 +141,7 @@ if ($other) {
 	ok($s->wait_log(qr/postfix\/pickup\[\d+\]: \w+: uid=$uid from=<other\@example\.org>/), 'it comes under the name of its owner');
 }
 ok(wait_for('set aside', 20, sub { !grep { !-e "$s->{dir}/queue/corrupt/$_" } keys %bad }), 'what is no message is set aside');
-is(scalar(grep { !-l $_ && !-d $_ && !/\/C\d+$/ } glob "$md/*"), 0, 'the rest is links, directories and files being written');
+ok(wait_for('picked up', 20, sub { !grep { !-l $_ && !-d $_ && !/\/C\d+$/ } glob "$md/*" }), 'the rest is links, directories and files being written');
 ok(!-e "$md/.tmp.1.1", 'old remains are removed');
 ok(-e "$md/.tmp.1.2", 'new ones are not');
 for my $i (100 .. 399) { unlink "$md/A$i", "$md/C$i"; rmdir "$md/B$i" }
