@@ -137,7 +137,9 @@ sub banner
 	cmp_ok($median->($ms{'all due'}{full}), '<', 2000, 'new mail is delivered while they are');
 	# Most are put off from the index alone: recipients tried are few beside messages.
 	ok(wait_for('all put off', $long ? 600 : 120, $off), 'all are put off');
-	my $tried = $s->status->{delivery}{deferred};
+	my $st = $s->status;
+	cmp_ok($st->{store}{operations}, '<=', 1000 * $st->{store}{commits}, 'in commits that others need not wait for long');
+	my $tried = $st->{delivery}{deferred};
 	diag("$tried attempts for $n messages, private memory " . int($s->private_kb / 1024) . ' MiB') if $long;
 	cmp_ok($s->private_kb, '<', 150 * 1024, 'in bounded memory') unless $san;
 	$send->('put off', $long ? 50 : 3) for 1 .. ($long ? 21 : 3);
