@@ -162,7 +162,7 @@ static bool put_off_done(void)
 	if ((r = store_commit_poll(&due.put_off)) == STORE_WAIT)
 		return false;
 	store_commit_end(&due.put_off);
-	due.pause_ms = now_ms() + MIN(now_ms() - due.put_off_ms, PUT_OFF_REST_MS);
+	due.pause_ms = MAX(due.pause_ms, now_ms() + MIN(now_ms() - due.put_off_ms, PUT_OFF_REST_MS));
 	if (r != STORE_OK && r != STORE_NONE)
 		due_retry();
 	return true;
