@@ -201,6 +201,14 @@ for my $room ("queue_minfree = 4000000000000000\nmessage_size_limit = 10000\n", 
 	$c->quit;
 	$f->finish;
 }
+# ---- message_size_limit is for content and envelope together
+{
+	my $l = server(main => "relayhost = [127.0.0.1]:$sink->{port}\nmessage_size_limit = 2000\n", allow => [qr/queue file size limit exceeded/]);
+	for ([900, qr/^250/], [1950, qr/^552 5\.3\.4 Error: message file too big/], [2500, qr/^552 5\.3\.4 Error: message file too big/]) {
+		my ($n, $want) = @$_;
+		like($l->client->send_mail(to => 'u@away.test', text => "Subject: x\n\n" . ("x" x 49 . "\n") x ($n / 51)), $want, "$n bytes, limit 2000");
+	}
+}
 # ---- refused at the end of data: the message is gone, the envelope stays, as with Postfix
 {
 	my $e = server(main => "relayhost = [127.0.0.1]:$sink->{port}\nsmtpd_error_sleep_time = 0\nsmtpd_end_of_data_restrictions = check_sender_access inline:{{no\@example.net = REJECT not this}}\n",

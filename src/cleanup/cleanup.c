@@ -351,10 +351,21 @@ static void fail_rcpts(struct cleanup *c)
 	buf_release(&to);
 }
 
+/* message_size_limit is for the whole queue file: a message a little smaller than it is too big, too. */
+static void check_size(struct cleanup *c)
+{
+	if (c->size_limit <= 0 || c->error.code != 0 || (c->flags & (CLEANUP_DISCARD | CLEANUP_INTERNAL)) != 0 ||
+	    queue_file_size(c) <= c->size_limit)
+		return;
+	log_warn(&c->log, "%s: queue file size limit exceeded", c->msg->name);
+	content_refuse(c, STAT_SIZE, NULL);
+}
+
 static void conclude(struct cleanup *c)
 {
 	if (c->error.code == 0 && envelope_count(c->msg) == 0)
 		content_refuse(c, STAT_RCPT, NULL);
+	check_size(c);
 	if (c->error.code != 0)
 		done(c, CLEANUP_REFUSED);
 	else if (c->flags & CLEANUP_DISCARD) {

@@ -122,6 +122,7 @@ void	header_from(struct cleanup *);		/* From: and what comes behind, once the se
 const char *client_of(const struct cleanup *, struct buf *);	/* "name[addr]", for log lines */
 /* output.c */
 void	put_header(struct cleanup *, const char *text, size_t len, bool to_body /* of a part or nested message */);
+int64_t	queue_file_size(const struct cleanup *);	/* as Postfix's would have it, envelope and all */
 void	put_body(void *arg, const char *line, size_t len, bool partial);
 bool	drafts_run(struct cleanup *);		/* false: too much is waiting for the disk */
 void	drafts_drop(struct cleanup *);

@@ -6,9 +6,9 @@
  * session's memory is bounded, whatever the size of the message. A header block beyond HEADER_SPILL goes on in the
  * body part.
  *
- * Sizes are counted twice: bytes for message_size_limit, and bytes as Postfix's queue file would have them, because
- * that is what size= in its log means: per record a type, a length in 7-bit digits, the data; a record is a line or a
- * piece of it of up to line_length_limit bytes. */
+ * Sizes are counted twice: bytes of content, and bytes as Postfix's queue file would have them, because that is what
+ * size= in its log means, and, with the envelope, what message_size_limit limits: per record a type, a length in 7-bit
+ * digits, the data; a record is a line or a piece of it of up to line_length_limit bytes. */
 #include "cleanup_room.h"
 
 enum { DRAFT_BYTES = 1024 * 1024, DRAFT_BYTES_TIGHT = 64 * 1024, HEADER_SPILL = 1024 * 1024 };
@@ -16,6 +16,43 @@ enum { DRAFT_BYTES = 1024 * 1024, DRAFT_BYTES_TIGHT = 64 * 1024, HEADER_SPILL = 
 static inline int64_t record_size(size_t len)
 {
 	return (int64_t)len + (len < 128 ? 2 : len < 16384 ? 3 : 4);
+}
+
+static int64_t attr_size(const char *name, const char *value)
+{
+	return value == NULL ? 0 : record_size(strlen(name) + 1 + strlen(value));
+}
+
+static int64_t rcpt_size(const struct rcpt *r)
+{
+	return (r->notify != 0 ? record_size(strlen("notify_flags=1")) : 0) + attr_size("dsn_orig_rcpt", r->dsn_orcpt) +
+	    record_size(strlen(r->orig)) + record_size(strlen(r->addr));
+}
+
+/* What Postfix's queue file holds beside the content. Its queue ids are shorter than ours, which stand in the content, too:
+ * that is taken off log_ident. */
+int64_t queue_file_size(const struct cleanup *c)
+{
+	enum { SIZES = 95, TIMES = 17, ID = 8, END = 3 };
+	static const char *const smtpd[] = { "client_name", "client_address", "client_port", "helo_name", "protocol_name" };
+	const struct message *m = c->msg;
+	const char *const value[] = { m->client_name, m->client_addr, m->client_port, m->helo, m->proto };
+	int64_t size = record_size(SIZES) + record_size(TIMES) + attr_size("create_time", "1000000000") +
+	    record_size(strlen("log_ident=") + ID) + record_size(strlen("rewrite_context=remote")) +
+	    attr_size("envelope_id", m->dsn_envid) + (m->dsn_ret != 0 ? attr_size("ret_flags", "1") : 0) +
+	    record_size(strlen(m->sender)) + (m->flags & MSG_8BIT ? 2 * attr_size("encoding", "8bit") : 0) + END * record_size(0);
+
+	for (size_t i = 0; i < NELEM(smtpd); i++)	/* as logged and as seen by filters */
+		size += 2 * attr_size(smtpd[i], value[i]) + (value[i] != NULL ? (int64_t)strlen("log_") : 0);
+	if (m->client_addr != NULL && m->client_name != NULL)
+		size += record_size(strlen("log_message_origin=[]") + strlen(m->client_name) + strlen(m->client_addr)) +
+		    attr_size("client_address_type", "2");
+	size += attr_size("reverse_client_name", m->rev_name);
+	for (size_t i = 0; i < m->extra.n; i++)		/* the server's address and port */
+		size += record_size(strlen(m->extra.v[i]));
+	for (uint32_t i = 0; i < m->nrcpt; i++)
+		size += rcpt_size(&m->rcpt[i]);
+	return size + c->record_size;
 }
 
 static void append(struct content *content, const char *line, size_t len, bool partial)
