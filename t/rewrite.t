@@ -13,7 +13,7 @@ my $s = server(
 	main => "relayhost = [127.0.0.1]:$sink->{port}\nrecipient_delimiter = +\nmyorigin = /etc-is-not-here\n" .
 	    "smtp_generic_maps = texthash:\@DIR\@/etc/generic\npropagate_unmatched_extensions = generic\n" .
 	    "transport_maps = inline:{ fail.test=broken:[127.0.0.1]:$sink->{port}, plain.test=plain:[127.0.0.1]:$sink->{port} }\n" .
-	    "sender_dependent_relayhost_maps = inline:{ dunno\@example.com=DUNNO }\n",
+	    "header_address_token_limit = 12\nsender_dependent_relayhost_maps = inline:{ dunno\@example.com=DUNNO }\n",
 	master => "\@PORT\@ inet n - n - - smtpd\nsmtp unix - - n - - smtp\nerror unix - - n - - error\nretry unix - - n - - error\n" .
 	    "broken unix - - n - - smtp\n -o smtp_generic_maps=fail:generic\nplain unix - - n - - smtp\n -o smtp_generic_maps=\n",
 	files => { generic => "me\@home.test out\@isp.test\n\@home.test \@home.isp.test\nnobody\@x.test <>\n" },

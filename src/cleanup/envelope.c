@@ -34,7 +34,7 @@ static bool is_duplicate(struct cleanup *c, const struct rcpt *r)
 	bool found;
 
 	if (m->nrcpt <= FEW) {
-		for (size_t i = 0; i < m->nrcpt; i++)
+		for (size_t i = 0; i < m->nrcpt && (limit == 0 || i < limit); i++)
 			if (m->rcpt[i].state == RCPT_TODO && same(c, &m->rcpt[i], r))
 				return true;
 		return false;

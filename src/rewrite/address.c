@@ -94,7 +94,7 @@ static bool is_tok_op(const struct tok *t, int op)
 
 void rewrite_tokens(const struct rewrite_state *st, enum rewrite_context c, struct arena *a, struct tok_list *l)
 {
-	const char *domain = c == REWRITE_LOCAL ? view_str(st->view, mydomain) : "", *rule;
+	const char *domain = c == REWRITE_LOCAL ? view_str(st->view, mydomain) : origin_of(st, c), *rule;
 	struct buf last = { 0 };
 	struct tok *t;
 

@@ -174,7 +174,7 @@ void header_op_start_generic(struct header_op *op, struct task *task, const stru
 	r->log = log;
 	r->task = task;
 	r->name = arena_strndup(&r->arena, text, name_len);
-	tok_parse(&r->arena, text + name_len + 1, (size_t)view_int(st->view, header_address_token_limit), &r->list);
+	tok_parse(&r->arena, text + name_len + 1, SIZE_MAX, &r->list);
 	r->at = r->list.head;
 }
 

@@ -107,6 +107,7 @@ void masquerade(const struct expand_maps *maps, struct buf *addr)
 		if (replace && parent > domain) {
 			memmove(domain, parent, mlen + 1);
 			addr->len -= len - mlen;
+			str_lower(domain);
 		}
 		return;
 	}

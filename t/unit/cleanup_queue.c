@@ -362,6 +362,11 @@ static void test_rcpts(void)
 	push(&p);
 	is_int(p.msg->nrcpt, 15, "many recipients");
 	release(&p);
+	load("duplicate_filter_limit = 2\n");
+	p = (struct push){ .sender = "s", .rcpt = "u v u w v w", .content = "\n" };
+	push(&p);
+	is_int(p.msg->nrcpt, 4, "compared with the first two only");
+	release(&p);
 }
 
 /* The same with answers at once and with answers that come later: not a byte may differ. */

@@ -116,7 +116,8 @@ static void test_masquerade(void)
 	     "envelope_sender, "
 	     "envelope_recipient\n");
 	expand(false, 0, "u@host.m.test", "u@m.test");
-	expand(false, 0, "u@a.b.M.TEST", "u@M.TEST");
+	expand(false, 0, "u@a.b.M.TEST", "u@m.test");
+	expand(false, 0, "u@M.TEST", "u@M.TEST");
 	expand(false, 0, "u@m.test", "u@m.test");
 	expand(false, 0, "u@xm.test", "u@xm.test");
 	expand(false, 0, "u@keep.m.test", "u@keep.m.test");

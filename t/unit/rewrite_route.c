@@ -117,11 +117,11 @@ static void test_headers(void)
 		header(REWRITE_LOCAL, t[i][0], t[i][1]);
 	header(REWRITE_REMOTE, "To: a", NULL);
 	load("append_dot_mydomain = yes\nremote_header_rewrite_domain = dom.invalid\n");
-	header(REWRITE_REMOTE, "To: a, f@g", "To: a@dom.invalid, f@g");
-	header(REWRITE_REMOTE, "To: a%b, a@b.", "To: a@b, a@b");
-	header(REWRITE_REMOTE, "To: f@g", NULL);
-	header(REWRITE_REMOTE, "To: <a@b", "To: \"<a\"@b");
-	header(REWRITE_REMOTE, "To: a@b@c, \"x\"@y.z", "To: \"a@b\"@c, x@y.z");
+	header(REWRITE_REMOTE, "To: a, f@g", "To: a@dom.invalid, f@g.dom.invalid");
+	header(REWRITE_REMOTE, "To: a%b, a@b.", "To: a@b.dom.invalid, a@b");
+	header(REWRITE_REMOTE, "To: f@g.h", NULL);
+	header(REWRITE_REMOTE, "To: <a@b", "To: \"<a\"@b.dom.invalid");
+	header(REWRITE_REMOTE, "To: a@b@c, \"x\"@y.z", "To: \"a@b\"@c.dom.invalid, x@y.z");
 }
 
 static void route(const char *sender, const char *rcpt, const char *want)
