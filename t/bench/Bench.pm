@@ -12,6 +12,7 @@ use POSIX qw(:sys_wait_h);
 use Time::HiRes qw(time sleep);
 use Peers ();
 use Postrider ();
+use Postrider::Reference ();
 use Exporter 'import';
 our @EXPORT = qw(mta sink_start sink_stop source median cpu_s pss_mib wait_count note);
 
@@ -22,7 +23,7 @@ our @pids;
 
 sub note { print STDERR "# @_\n" }
 sub median { my @v = sort { $a <=> $b } @_; return @v ? ($v[int($#v / 2)] + $v[int(@v / 2)]) / 2 : undef }
-sub tool { my ($name) = @_; for (qw(/usr/sbin /usr/bin /usr/lib/postfix/sbin)) { return "$_/$name" if -x "$_/$name" } croak "$name is not installed" }
+sub tool { my ($name) = @_; return Postrider::Reference::program($name) // croak "$name is not installed" }
 
 sub spawn
 {
@@ -40,29 +41,20 @@ sub mta
 {
 	my ($kind, $sink, $extra) = @_;
 	my $self = bless { kind => $kind, port => Postrider::free_port(), dir => "$DIR/$kind" . int(rand 1e9) }, 'Bench::MTA';
-	mkdir $self->{dir}; mkdir "$self->{dir}/etc"; mkdir "$self->{dir}/queue"; mkdir "$self->{dir}/data";
+	mkdir $self->{dir};
+	my $owner = $kind eq 'postfix' ? 'postfix' : 'nobody';
+	my $base = Postrider::Reference::place($self->{dir}, $owner);
 	if ($kind !~ /^post/) {
 		$self->{command} = [Peers::command($kind, $self->{dir}, $self->{port}, $sink)];
 		return undef if !@{$self->{command}};
 		$self->start;
 		return $self;
 	}
-	my $owner = $kind eq 'postfix' ? 'postfix' : 'nobody';
-	my ($uid, $gid) = (getpwnam $owner)[2, 3];
-	chown $uid, $gid, "$self->{dir}/data";
-	Postrider::spew("$self->{dir}/etc/main.cf", <<EOT . ($extra // ''));
-compatibility_level = 3.6
-queue_directory = $self->{dir}/queue
-data_directory = $self->{dir}/data
-mail_owner = $owner
+	Postrider::spew("$self->{dir}/etc/main.cf", $base . <<EOT . ($extra // ''));
 myhostname = mx.example.com
 mydestination =
 mynetworks = 127.0.0.0/8
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
 relayhost = [127.0.0.1]:$sink
-maillog_file = $self->{dir}/log
-maillog_file_prefixes = /var, /tmp
 alias_maps =
 alias_database =
 smtpd_peername_lookup = no
@@ -86,7 +78,7 @@ sub start
 	my $t0 = time;
 	$self->{pid} = $self->{command} ? Bench::spawn("$self->{dir}/out", @{$self->{command}})
 	    : $self->{kind} eq 'postfix'
-	    ? Bench::spawn("$self->{dir}/out", Bench::tool('postfix'), '-c', "$self->{dir}/etc", 'start-fg')
+	    ? Bench::spawn("$self->{dir}/out", Postrider::Reference::start_command("$self->{dir}/etc"))
 	    : Bench::spawn("$self->{dir}/out", Postrider::bin('postrider'), '-c', "$self->{dir}/etc", 'start-fg');
 	Bench::up($self->{port});
 	$self->{start_s} = time - $t0;

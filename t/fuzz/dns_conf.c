@@ -17,7 +17,7 @@ static void hosts(const char *text)
 		const struct host_entry *e = value;
 
 		ASSERT(e->n > 0 && e->canonical != NULL);
-		ASSERT(strlen(name) >= NAME_MAX_TEXT || hosts_find(h, name) == e);
+		ASSERT(strlen(name) > 200 || hosts_find(h, name) == e);
 	}
 	hosts_free(h);
 }
