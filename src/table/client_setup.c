@@ -204,9 +204,11 @@ bool client_template(struct client_setup *c, const char *text, bool result)
 {
 	bool depends = false;
 
-	if (!template_parse(&c->backend->needs, text, result, &depends))
+	if (!template_parse(&c->backend->needs, text, result, &depends)) {
+		depends = true;			/* for all we know */
 		client_fail(c, "db_common_parse: %s: Invalid %s template: %s", c->backend->name,
 		    result ? "result" : "query", text);
+	}
 	if (result)
 		c->result_format = text;
 	return depends;

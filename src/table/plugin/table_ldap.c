@@ -246,12 +246,12 @@ static enum client_result directory_lookup(void *table, void *connection, const 
 	LDAP *ld = connection;
 	LDAPMessage *res = NULL;
 	enum client_result r;
-	int limit = d->size_limit > 0 ? d->size_limit : LDAP_NO_LIMIT, rc;
+	int rc;
 
 	ask_expand(a, d->base, quote_dn, NULL, &base);
 	ask_expand(a, d->filter, quote_filter, NULL, &filter);
 	ask_debug(a, "base '%s' filter %s", buf_str(&base), buf_str(&filter));
-	ldap_set_option(ld, LDAP_OPT_SIZELIMIT, &limit);
+	ldap_set_option(ld, LDAP_OPT_SIZELIMIT, &d->size_limit);
 	rc = directory_search(d, ld, buf_str(&base), d->scope, buf_str(&filter), d->attr.v, &res, a);
 	r = judge(d, ld, rc, res, buf_str(&base), a);
 	if (res != NULL)
