@@ -118,10 +118,16 @@ struct reload *reload_start(struct task *t)
 	return r;
 }
 
+static void begin_next(void)
+{
+	struct reload *next = TAILQ_FIRST(&queue);
+
+	begin(next);
+	task_wake(next->task);
+}
+
 static void finish(struct reload *r, int result, char *why)
 {
-	struct reload *next;
-
 	r->state = RELOAD_DONE;
 	r->result = result;
 	r->why = why;
@@ -131,10 +137,8 @@ static void finish(struct reload *r, int result, char *why)
 		log_error(NULL, "reload refused, the configuration stays as it was: %s", why);
 	notify_manager('R');
 	TAILQ_REMOVE(&queue, r, link);
-	if ((next = TAILQ_FIRST(&queue)) != NULL) {
-		begin(next);
-		task_wake(next->task);
-	}
+	if (TAILQ_FIRST(&queue) != NULL)
+		begin_next();
 }
 
 struct log_job { struct log_target target; char *path, *facility, *host, *why; };
@@ -245,7 +249,7 @@ void reload_end(struct reload **rp)
 		generation_adopt_end(&r->listen);
 		TAILQ_REMOVE(&queue, r, link);
 		if (r->state != RELOAD_QUEUED && TAILQ_FIRST(&queue) != NULL)
-			begin(TAILQ_FIRST(&queue));
+			begin_next();
 	}
 	free(r->why);
 	free(r);

@@ -3,7 +3,8 @@
  * file that differs from what is in force, and has come to rest (a second old, or twice the same), is
  * loaded there, and the loop puts the result in place. A file that turns out broken changes nothing
  * and is named in the log once: it counts as seen. Only one such job runs at a
- * time, so what it reads (names, stamps) and opens needs no lock: the loop leaves it alone meanwhile.
+ * time, so what it reads (names, stamps) and opens needs no lock: the loop leaves it alone meanwhile, also when it
+ * takes longer than anybody waits: then what it found is dropped, and the next begins when it has returned.
  * The job's reference keeps each set alive. */
 #include <pthread.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 #include "room.h"
 
 enum { LOOK_EVERY_MS = 700, SETTLED_US = 1000 * 1000, LOOK_LIMIT_MS = 600 * 1000 };
+int64_t follow_limit_ms = LOOK_LIMIT_MS;
 
 struct look {			/* one watched thing in one job */
 	struct watched	*w;
@@ -48,6 +50,7 @@ static struct {
 	struct timer	 timer;
 	struct job_op	 job;
 	bool		 looking;
+	bool		 round;			/* one is there, perhaps one that nobody waits for any more */
 	LIST_HEAD(, tables) sets;
 	struct task	 reaper;
 	struct job_op	 reaping;
@@ -160,6 +163,12 @@ static void round_work(void *data)
 		look_at(&r->look[i]);
 }
 
+static void look_later(void)
+{
+	if (follow.running && !follow.looking && !follow.round && !LIST_EMPTY(&follow.sets) && !timer_running(&follow.timer))
+		timer_start(&follow.timer, &follow.task, LOOK_EVERY_MS);
+}
+
 static void round_free(void *data)
 {
 	struct round *r = data;
@@ -180,6 +189,8 @@ static void round_free(void *data)
 	free(r->set);
 	free(r->look);
 	free(r);
+	follow.round = false;
+	look_later();
 }
 
 static struct round *round_new(void)
@@ -200,6 +211,7 @@ static struct round *round_new(void)
 	}
 	for (size_t i = 0; i < r->n; i++)	/* they have moved: tail queues point at themselves */
 		TAILQ_INIT(&r->look[i].problems);
+	follow.round = true;
 	return r;
 }
 
@@ -251,18 +263,19 @@ static void follow_run(struct task *task)
 
 			for (size_t i = 0; i < round->n; i++)
 				apply(&round->look[i]);
+		} else if (r == JOB_TIMEOUT) {
+			log_warn(NULL, "reading changed tables takes longer than %d s", (int)(follow_limit_ms / 1000));
 		}
-		job_end(&follow.job);
 		follow.looking = false;
 		timer_end(&follow.timer);
-		if (!LIST_EMPTY(&follow.sets))
-			timer_start(&follow.timer, task, LOOK_EVERY_MS);
+		job_end(&follow.job);
+		look_later();
 	}
 	if (!timer_expired(&follow.timer) || LIST_EMPTY(&follow.sets))
 		return;
 	timer_end(&follow.timer);
 	follow.looking = true;
-	job_start(&follow.job, task, follow.load, round_work, round_new(), round_free, LOOK_LIMIT_MS);
+	job_start(&follow.job, task, follow.load, round_work, round_new(), round_free, follow_limit_ms);
 	task_wake(task);	/* a full class says so at once */
 }
 
@@ -272,8 +285,7 @@ void tables_start_following(struct tables *set)
 		return;
 	set->following = true;
 	LIST_INSERT_HEAD(&follow.sets, set, link);
-	if (!follow.looking && !timer_running(&follow.timer))
-		timer_start(&follow.timer, &follow.task, LOOK_EVERY_MS);
+	look_later();
 }
 
 void tables_stop_following(struct tables *set)

@@ -74,6 +74,7 @@ struct tables {
 };
 void	tables_free_now(struct tables *);	/* any thread that has it alone */
 void	tables_start_following(struct tables *);
+extern int64_t follow_limit_ms;		/* how long a round may take; tests change it */
 void	tables_stop_following(struct tables *);
 
 /* The caller may wait, and must: this is the loop's thread. */

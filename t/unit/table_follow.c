@@ -1,4 +1,6 @@
 /* Tables on a running loop: sources that change, look-ups that wait, sets that go. */
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <postrider/config.h>
@@ -6,6 +8,7 @@
 #include <postrider/loop.h>
 #include <postrider/table.h>
 
+#include "table/room.h"
 #include "tap.h"
 
 static struct view view;
@@ -175,6 +178,76 @@ static void test_waiting(void)
 	match_wait = false;
 }
 
+/* ---- a source that takes longer to read than anybody waits ---------------------------------------------------- */
+
+static struct { sem_t gate; atomic_int loads, inside, most; int swaps; } slow;
+
+static void *slow_load(struct watched *w, struct problems *p, struct strs *files, char **why_r)
+{
+	int inside = atomic_fetch_add(&slow.inside, 1) + 1;
+
+	(void)p;
+	(void)why_r;
+	if (inside > atomic_load(&slow.most))
+		atomic_store(&slow.most, inside);
+	atomic_fetch_add(&slow.loads, 1);
+	strs_add(files, w->files.v[0]);
+	sem_wait(&slow.gate);
+	atomic_fetch_sub(&slow.inside, 1);
+	return xstrdup("contents");
+}
+
+static void slow_swap(struct watched *w, void *contents)
+{
+	(void)w;
+	slow.swaps++;
+	free(contents);
+}
+
+static const char *slow_name(const struct watched *w)
+{
+	(void)w;
+	return "slow";
+}
+
+static void test_slow(void)
+{
+	static const struct watched_class class = { slow_load, slow_swap, free, slow_name };
+	static struct watched w;
+	struct tables *own = tables_new(&view);
+	struct strs files = { 0 };
+	char path[300];
+
+	sem_init(&slow.gate, 0, 0);
+	follow_limit_ms = 100;
+	write_file("slow", "1");
+	snprintf(path, sizeof(path), "%s/slow", dir);
+	strs_add(&files, path);
+	watched_init(&w, &class, own, &files);
+	tables_watch(own);
+	for (int i = 0; i < 100 && atomic_load(&slow.loads) == 0; i++)
+		turn(100);
+	is_int(atomic_load(&slow.loads), 1, "it is being read");
+	turn(2500);
+	is_int(atomic_load(&slow.loads), 1, "past the limit no second round is beside it");
+	is_int(slow.swaps, 0, "and nothing has changed");
+	sem_post(&slow.gate);
+	for (int i = 0; i < 100 && atomic_load(&slow.loads) < 2; i++)
+		turn(100);
+	is_int(slow.swaps, 0, "what nobody waited for is dropped");
+	is_int(atomic_load(&slow.loads), 2, "but read again");
+	follow_limit_ms = 600 * 1000;
+	for (int i = 0; i < 20; i++)
+		sem_post(&slow.gate);
+	for (int i = 0; i < 100 && slow.swaps == 0; i++)
+		turn(100);
+	ok(slow.swaps > 0, "and in force when it comes in time");
+	is_int(atomic_load(&slow.most), 1, "one at a time");
+	tables_unref(&own);
+	turn(1000);
+	watched_release(&w);
+}
+
 int main(void)
 {
 	char command[300];
@@ -190,6 +263,7 @@ int main(void)
 	set = tables_new(&view);
 	test_reload();
 	test_waiting();
+	test_slow();
 	/* Many sets come and go, with jobs of the follower under way. */
 	for (int i = 0; i < 20; i++) {
 		struct tables *other = tables_new(&view);
