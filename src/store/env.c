@@ -6,8 +6,8 @@
  *
  * LMDB makes a new file's first pages without a barrier: after a power cut it may find a file that is none of its
  * own and refuse it for ever. So the file gets its name when it is whole and on the disk. And what is found at open is
- * synced before it is built upon (db_sync_found()): after a meta page that could not be written the cache shows the
- * one before, the disk perhaps the newer one, whose pages the next transaction would overwrite.
+ * put on the disk before it is built upon (db_sync_found()): after a meta page that could not be written the cache shows one
+ * and the disk perhaps another, older or newer, whose pages the next transactions would overwrite.
  *
  * Counts are exact without counting: messages is the number of rows of its table, deferred and hold ride in meta
  * and are written only by transactions that change them, so in-and-out mail pays nothing for them. */
@@ -220,10 +220,31 @@ char *db_open(struct db *db, const char *dir, int64_t map_bytes, unsigned how)
 	return why;
 }
 
+/* A write that failed is not made good by a later sync: Linux takes the page for clean. So the meta pages, the only ones
+ * of a transaction that is found for which this may be so, are written once more as they were found. */
+static int meta_again(struct db *db)
+{
+	size_t n = 2 * db->psize;
+	char *pages = xmalloc(n);
+	int fd, rc = mdb_env_get_fd(db->env, &fd);
+
+	if (rc == 0) {
+		ssize_t got = pread(fd, pages, n, 0);
+
+		if (got == (ssize_t)n)
+			got = pwrite(fd, pages, n, 0);
+		rc = got == (ssize_t)n ? 0 : got < 0 ? errno : EIO;
+	}
+	free(pages);
+	return rc;
+}
+
 int db_sync_found(struct db *db)
 {
-	int rc = db->synced ? 0 : mdb_env_sync(db->env, 1);
+	int rc = 0;
 
+	if (!db->synced && (rc = meta_again(db)) == 0)
+		rc = mdb_env_sync(db->env, 1);
 	db->synced = rc == 0;
 	return rc;
 }
