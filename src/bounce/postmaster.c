@@ -168,7 +168,7 @@ void transcript_send(struct transcript *t, const struct transcript_about *a)
 	n->log_name = xstrdup(a->log->name);
 	n->log = (struct log_ctx){ n->log_name, a->log->number };
 	n->cleanup = cleanup_open(&n->task, NULL, generation_current(),
-	    CLEANUP_INTERNAL | CLEANUP_LOCAL_CONTEXT | CLEANUP_ADD_MISSING);
+	    CLEANUP_INTERNAL | CLEANUP_TRANSCRIPT | CLEANUP_LOCAL_CONTEXT | CLEANUP_ADD_MISSING);
 	m = cleanup_message(n->cleanup);
 	m->flags |= MSG_INTERNAL | MSG_LOCAL;
 	sender = strchr(from, '@') != NULL ? xstrdup(from) : xasprintf("%s@%s", from, view_str(a->view, myhostname));

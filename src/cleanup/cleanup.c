@@ -31,6 +31,10 @@ struct cleanup *cleanup_open(struct task *task, const struct service *owner, con
 	c->conf = conf_of(g, owner);
 	v = c->conf->view;
 	c->log = (struct log_ctx){ .name = c->conf->log_name, .number = log_number() };
+	c->detect = flags & CLEANUP_LOCAL_SUBMIT ? c->conf->detect_submit
+		    : flags & CLEANUP_TRANSCRIPT ? c->conf->detect_notify
+		    : flags & CLEANUP_INTERNAL	 ? c->conf->detect_bounce
+						 : c->conf->detect_smtpd;
 	c->size_limit = view_long(limits, message_size_limit);
 	c->msg = message_new(store_new_id(), view_bool(v, enable_long_queue_ids));
 	c->msg->arrival_us = wall_us();

@@ -19,8 +19,7 @@ struct cleanup_conf {
 	bool		 replace_stray;	/* cleanup_replace_stray_cr_lf */
 	bool		 strip_any, reject_any;
 	unsigned char	 strip[256], reject[256];
-	bool		 detect_submit;	/* smtputf8_autodetect_classes: sendmail, smtpd */
-	bool		 detect_smtpd;
+	bool		 detect_submit, detect_smtpd, detect_bounce, detect_notify;	/* smtputf8_autodetect_classes */
 	bool		 utf8;		/* smtputf8_enable */
 	bool		 orig_rcpt;	/* enable_original_recipient */
 	size_t		 line_limit;
@@ -48,6 +47,7 @@ struct cleanup {
 	const struct cleanup_conf *conf;
 	const struct generation *generation;
 	struct log_ctx	 log;
+	bool		 detect;	/* SMTPUTF8 by what is in addresses and headers */
 	unsigned	 flags;
 	enum { C_OPEN, C_FINISHED /* content is complete */, C_COMMIT, C_DONE } state;
 	enum cleanup_result result;	/* in C_DONE */

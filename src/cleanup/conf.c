@@ -104,6 +104,8 @@ static void conf_fill(struct cleanup_conf *c, const char *name, const struct vie
 	c->utf8 = view_bool(v, smtputf8_enable);
 	c->detect_submit = c->utf8 && lists_class(classes, "sendmail");
 	c->detect_smtpd = c->utf8 && lists_class(classes, "smtpd");
+	c->detect_bounce = c->utf8 && lists_class(classes, "bounce");
+	c->detect_notify = c->utf8 && lists_class(classes, "notify");
 	c->orig_rcpt = view_bool(v, enable_original_recipient);
 	c->line_limit = (size_t)view_int(v, line_length_limit);
 }

@@ -91,7 +91,7 @@ static void add_rcpt(struct cleanup *c, const char *addr, const char *orig, cons
 	r->orig = strcmp(orig, addr) == 0 ? r->addr : arena_strdup(&c->msg->arena, orig);
 	r->dsn_orcpt = arena_strdup(&c->msg->arena, p->orcpt);
 	r->notify = (uint8_t)notify;
-	if (c->conf->detect_submit && (c->flags & CLEANUP_LOCAL_SUBMIT) != 0 && !str_is_ascii(addr))
+	if (c->detect && !str_is_ascii(addr))
 		c->msg->flags |= MSG_SMTPUTF8;
 }
 
@@ -101,7 +101,7 @@ static void take_sender(struct cleanup *c)
 
 	m->sender = arena_strdup(&m->arena, c->expand.addr.v[0]);
 	c->have_sender = true;
-	if (c->conf->detect_submit && (c->flags & CLEANUP_LOCAL_SUBMIT) != 0 && !str_is_ascii(m->sender))
+	if (c->detect && !str_is_ascii(m->sender))
 		m->flags |= MSG_SMTPUTF8;
 	if (c->from_wanted)
 		header_from(c);
@@ -131,7 +131,8 @@ static char *submitted_orcpt(const struct cleanup *c, const struct pending_rcpt 
 	if (p->orcpt != NULL || p->copy || canonical == NULL ||
 	    (c->flags & (CLEANUP_LOCAL_SUBMIT | CLEANUP_INTERNAL)) == 0)
 		return NULL;
-	return xasprintf("%s;%s", c->conf->utf8 && !str_is_ascii(canonical) ? "utf-8" : "rfc822", canonical);
+	return xasprintf("%s;%s", !str_is_ascii(canonical) && (c->detect || (c->msg->flags & MSG_SMTPUTF8) != 0) ? "utf-8" :
+	    "rfc822", canonical);
 }
 
 static void take_rcpt(struct cleanup *c, struct pending_rcpt *p)

@@ -39,8 +39,7 @@ static void out_header(struct cleanup *c, const char *text, size_t len, bool to_
 {
 	if (c->conf->utf8 && (c->msg->flags & MSG_UTF8_HEADER) == 0 && !is_ascii(text, len)) {
 		c->msg->flags |= MSG_UTF8_HEADER;
-		if (c->flags & CLEANUP_LOCAL_SUBMIT ? c->conf->detect_submit
-						    : c->conf->detect_smtpd && (c->flags & CLEANUP_INTERNAL) == 0)
+		if (c->detect)
 			c->msg->flags |= MSG_SMTPUTF8;
 	}
 	put_header(c, text, len, to_body);
