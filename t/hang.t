@@ -190,7 +190,7 @@ SKIP: {
 		$round->([]);
 		for my $way (ways($t)) {
 			my ($p, $q, $limit);
-			for (1 .. 4) {		# what else the machine does may get in the way, but not every time
+			for (1 .. 8) {		# what else the machine does may get in the way, but not every time
 				my (@with, @without);
 				for my $i (1 .. $rounds) {
 					$round->(\@without) if $i % 2;

@@ -25,8 +25,8 @@ sub make
 	my $self = bless { parent => $$, port => Postrider::free_port(), %o }, $class;
 	$self->{dir} = tempdir('postrider-b.XXXXXX', DIR => $ENV{TMPDIR} // '/tmp', CLEANUP => 1);
 	chmod 0755, $self->{dir};
-	mkdir "$self->{dir}/data", 0700;
-	if ($user) { my ($uid, $gid) = (getpwnam $user)[2, 3]; chown $uid, $gid, $self->{dir}, "$self->{dir}/data" }
+	mkdir "$self->{dir}/$_", 0700 for qw(data tmp);
+	if ($user) { my ($uid, $gid) = (getpwnam $user)[2, 3]; chown $uid, $gid, $self->{dir}, map { "$self->{dir}/$_" } qw(data tmp) }
 	return $self;
 }
 
@@ -69,7 +69,8 @@ sub mariadb
 	my $self = $class->make(client => $client);
 	my $d = $self->{dir};
 	$self->{socket} = "$d/sock";
-	my @common = ("--datadir=$d/data", '--innodb-log-file-size=4M', '--innodb-buffer-pool-size=16M', '--innodb-flush-log-at-trx-commit=0', '--aria-log-file-size=8M');
+	my @common = ("--datadir=$d/data", "--tmpdir=$d/tmp",	# one that starts removes what it takes for its own in /tmp
+	    '--innodb-log-file-size=4M', '--innodb-buffer-pool-size=16M', '--innodb-flush-log-at-trx-commit=0', '--aria-log-file-size=8M');
 	$self->run([$install, '--no-defaults', '--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve', @common]);
 	$self->{cmd} = [$server, '--no-defaults', @common, "--socket=$d/sock", "--pid-file=$d/pid", "--port=$self->{port}", '--bind-address=127.0.0.1',
 	    '--skip-name-resolve', '--performance-schema=OFF', '--skip-log-bin', '--max-connections=400', @{$self->{more} // []}];
