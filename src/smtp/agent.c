@@ -78,6 +78,7 @@ void session_begin(struct attempt *a, struct conn *c, bool cached)
 {
 	a->conn = c;
 	c->log = a->d->log;
+	str_copy(c->last_id, a->d->msg->name, sizeof(c->last_id));
 	c->owner = a->d->task;
 	a->from_cache = cached;
 	todo_build(a);

@@ -114,7 +114,7 @@ static void parked_run(struct task *task)
 			drop(c);	/* gone, or 421: either way it is over */
 		return;
 	}
-	r = conn_reply(c, &c->log, "NOQUEUE");
+	r = conn_reply(c, &c->log, c->last_id);
 	if (r == STREAM_WAIT)
 		return;
 	if (r != STREAM_OK || c->state == CONN_QUIT || c->reply.code / 100 != 2) {

@@ -229,6 +229,7 @@ struct conn {
 	unsigned	 uses;			/* transactions begun */
 	int64_t		 born_ms;
 	struct log_ctx	 log;			/* of the attempt that had it last */
+	char		 last_id[QUEUE_ID_TEXT];	/* its message */
 	struct reply	 reply;
 	bool		 in_reply, skipping;	/* within a reply; within an over-long line */
 	bool		 armed;			/* the deadline for this reply is set */

@@ -183,7 +183,7 @@ static void feature_read(struct attempt *a, const char *p, const char *end, unsi
 
 	if (word_is(w, "SIZE")) {
 		if (!(discard & FEAT_SIZE))
-			size_read(a, word(&p, end, " \t"));
+			size_read(a, word(&p, end, " \t="));
 	} else if (word_is(w, "XFORWARD")) {
 		a->conn->features |= xforward_read(&p, end) & ~discard;
 	} else {
@@ -229,6 +229,11 @@ static void features_read(struct attempt *a, unsigned discard)
 			return;
 		}
 		p = nl != NULL ? nl + 1 : end;
+	}
+	/* RFC 6531 §3.1 asks for both; who has the one can do the other. */
+	if ((c->features & (FEAT_SMTPUTF8 | FEAT_8BITMIME)) == FEAT_SMTPUTF8) {
+		log_info(&a->d->log, "host %s offers SMTPUTF8 support, but not 8BITMIME", c->namaddr);
+		c->features |= FEAT_8BITMIME;
 	}
 	attempt_enter(a, ST_TRANSACTION);
 }

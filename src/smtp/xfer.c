@@ -90,11 +90,11 @@ static bool obstacle(struct attempt *a)
 		fail_all(a, true);
 		return true;
 	}
-	if (c->size_limit > 0 && c->size_limit < a->d->msg->size) {
+	if (!(c->features & FEAT_SMTPUTF8) && needs_smtputf8(a)) {
+		why_set(a, "5.6.7", NULL, "SMTPUTF8 is required, but was not offered by host %s", c->namaddr);
+	} else if (c->size_limit > 0 && c->size_limit < a->d->msg->size) {
 		why_set(a, "5.3.4", NULL, "message size %lld exceeds size limit %lld of server %s",
 		    (long long)a->d->msg->size, (long long)c->size_limit, c->namaddr);
-	} else if (!(c->features & FEAT_SMTPUTF8) && needs_smtputf8(a)) {
-		why_set(a, "5.6.7", NULL, "SMTPUTF8 is required, but was not offered by host %s", c->namaddr);
 	} else {
 		return false;
 	}

@@ -320,6 +320,24 @@ static void test_smtputf8(struct service *s)
 	    "127.0.0.1[127.0.0.1])\n",
 	    "SMTPUTF8 needed");
 	buf_release(&p.heard);
+	/* Needed before the size is looked at; a keyword may have its argument behind a '='. */
+	m = message_make("s@x.test", HEADER, "x\r\n", "\xc3\xbc@x.test", NULL);
+	m->flags |= MSG_SMTPUTF8;
+	begin(&p, "< 220 x\n> EHLO\n< 250-x\n< 250-SIZE=5\n< 250-SMTPUTF8\n< 250 PIPELINING\n> QUIT\n");
+	deliver(s, hop, m, false);
+	peer_stop(&p);
+	ok(strstr(buf_str(&events), "exceeds size limit 5 of server") != NULL, "SIZE=5: %s", buf_str(&events));
+	buf_release(&p.heard);
+	/* Who takes SMTPUTF8 takes 8-bit content. */
+	m = message_make("s@x.test", "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+	    "Content-Transfer-Encoding: 8bit\r\n", "h\xc3\xa9\r\n", "u@x.test", NULL);
+	m->flags |= MSG_8BIT;
+	begin(&p, "< 220 x\n> EHLO\n< 250-x\n< 250-SMTPUTF8\n< 250 PIPELINING\n" MAILED "> QUIT\n");
+	deliver(s, hop, m, false);
+	peer_stop(&p);
+	ok(strstr(buf_str(&p.heard), "MAIL FROM:<s@x.test> BODY=8BITMIME\r\n") != NULL &&
+	    strstr(buf_str(&p.heard), "\r\n\r\nh\xc3\xa9\r\n.\r\n") != NULL, "8BITMIME goes without saying");
+	buf_release(&p.heard);
 }
 
 static void test_refused_connection(struct service *s)
