@@ -15,8 +15,9 @@ int apply_begin(struct apply *a, struct db *db)
 	int rc;
 
 	*a = (struct apply){ .db = db, .row = row };
-	rc = db_sync_found(db);
-	return rc == 0 ? mdb_txn_begin(db->env, NULL, 0, &a->t) : rc;
+	if ((rc = mdb_txn_begin(db->env, NULL, 0, &a->t)) == 0 && (rc = db_sync_found(db)) != 0)
+		apply_abort(a);
+	return rc;
 }
 
 static void close_cursors(struct apply *a)

@@ -40,7 +40,7 @@ void	idlist_release(struct idlist *);
 char	*db_open(struct db *, const char *dir, int64_t map_bytes, unsigned how);	/* NULL or the reason (malloced) */
 enum { DB_CREATE = 1, DB_READ_ONLY = 2 };
 void	db_close(struct db *);
-int	db_sync_found(struct db *);		/* before the first write: what was there at open is on the disk */
+int	db_sync_found(struct db *);		/* in a write transaction, before its first write: what it found is on the disk */
 int	db_meta_put(struct db *, MDB_txn *, const char *name, const void *, size_t);
 int	db_draft_ids(struct db *, struct idlist *);
 /* Space: pages in use, pages free within the file, what the file system and the map still give. */

@@ -221,7 +221,8 @@ char *db_open(struct db *db, const char *dir, int64_t map_bytes, unsigned how)
 }
 
 /* A write that failed is not made good by a later sync: Linux takes the page for clean. So the meta pages, the only ones
- * of a transaction that is found for which this may be so, are written once more as they were found. */
+ * of a transaction that is found for which this may be so, are written once more as they were found; with the writer's
+ * lock, for a command may be at work on the queue while the server starts. */
 static int meta_again(struct db *db)
 {
 	size_t n = 2 * db->psize;
