@@ -81,6 +81,8 @@ const char *scope_default(const struct scope *, int id);
 void	standings_check(const struct config *, bool no_effect, struct problems *);
 void	unused_check(const struct config *, struct problems *);
 bool	table_setting(const struct config *, const char *name);	/* foo_server_host, with ldap:foo in some value */
+bool	table_client_type(const char *type);			/* ldap, mysql, ... */
+bool	table_client_setting(const char *type, const char *name);	/* in a file of such a table */
 
 /* Computed defaults, in the arena. myhostname: mydomain set or NULL. */
 const char *default_myhostname(struct config *, const char *mydomain);

@@ -104,6 +104,7 @@ struct walk {
 	const struct tool *tool;
 	const struct tool_service *svc;
 	struct strs	 results;	/* keeps what lookups returned alive */
+	struct strs	*asked;		/* names, as they come, or NULL */
 };
 
 static const char *definition(const struct walk *w, const char *name)
@@ -156,16 +157,34 @@ char *tool_value(const struct tool *t, const struct tool_service *svc, const cha
 	return buf_steal(&out);
 }
 
+char *tool_expanded(const struct tool *t, const struct tool_service *svc, const char *raw)
+{
+	struct walk w = { .tool = t, .svc = svc };
+	struct macro m = { .lookup = walk_lookup, .arg = &w };
+	struct buf out = { 0 };
+
+	if (!macro_run(&m, &out, raw)) {
+		buf_reset(&out);
+		buf_adds(&out, raw);
+	}
+	strs_release(&w.results);
+	return buf_steal(&out);
+}
+
 /* Only what the text itself says; its names' values are judged where they stand. */
 static const char *shallow_lookup(struct macro *m, const char *name, enum macro_mode mode)
 {
+	struct walk *w = m->arg;
+
 	(void)mode;
-	return definition(m->arg, name);
+	if (w->asked != NULL)
+		strs_add(w->asked, name);
+	return definition(w, name);
 }
 
-bool tool_expands(const struct tool *t, const struct tool_service *svc, const char *raw, bool fatal)
+bool tool_expands(const struct tool *t, const struct tool_service *svc, const char *raw, bool fatal, struct strs *asked)
 {
-	struct walk w = { .tool = t, .svc = svc };
+	struct walk w = { .tool = t, .svc = svc, .asked = asked };
 	struct macro m = { .lookup = fatal ? walk_lookup : shallow_lookup, .arg = &w };
 	struct buf out = { 0 };
 	bool good = strchr(raw, '$') == NULL || macro_run(&m, &out, raw);

@@ -27,8 +27,9 @@ void	tool_warn_unused(const struct tool *, bool main_cf);	/* main.cf's (if asked
 
 /* With PC_EXPAND the expanded value (malloced, as always); svc: whose -o come first, or NULL. */
 char	*tool_value(const struct tool *, const struct tool_service *svc, const char *raw);
-/* Warns when the value cannot be expanded; ends the process if that is fatal. */
-bool	tool_expands(const struct tool *, const struct tool_service *, const char *raw, bool fatal);
+char	*tool_expanded(const struct tool *, const struct tool_service *, const char *raw);	/* as it stands where that is no good */
+/* Warns when the value cannot be expanded; ends the process if that is fatal. asked, or NULL: the names met until then. */
+bool	tool_expands(const struct tool *, const struct tool_service *, const char *raw, bool fatal, struct strs *asked);
 void	tool_print_line(const struct postconf *, const char *name, const char *value);
 
 /* master.cf. */

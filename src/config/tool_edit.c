@@ -197,7 +197,7 @@ static struct request *requests_parse(const struct postconf *o, char *const *arg
 		check_argument(copy);
 		name = str_trim(copy);
 		if (!names && (why = split_nameval(copy, &name, &value)) != NULL)
-			log_fatal("%s: \"%s\"", why, *args);
+			log_fatal("%s: \"%s\"", why, *args + strspn(*args, " \t\r\n"));
 		if ((old = request_find(list, n, name)) != NULL) {
 			if (value != NULL)
 				log_warn(NULL, "ignoring earlier request: '%s = %s'", old->name, old->value);
@@ -376,6 +376,7 @@ static void edit_group(const struct postconf *o, struct text *t, const char *sta
 {
 	struct tool_service s = { 0 };
 	struct change *hit = NULL;
+	bool again = false;
 	struct lines l;
 
 	lines_init(&l, t->head.p, t->head.len);
@@ -387,15 +388,16 @@ static void edit_group(const struct postconf *o, struct text *t, const char *sta
 	for (size_t i = 0; i < n && s.argv.n >= FIELDS; i++) {
 		if (!service_matches(&s, list[i].part, 2))
 			continue;
-		hit = &list[i];
-		hit->seen = true;
+		if (hit == NULL || what != EDIT_SERVICE || !list[i].seen) {
+			hit = &list[i];
+			again = hit->seen;
+		}
+		list[i].seen = true;
 		if (what == EDIT_FIELD)
 			set_field(&s, hit);
 		else if (what == EDIT_PARAM)
 			set_param(&s, hit);
-		else
-			break;
-	}
+	}			/* of several whole lines the last one counts that is not there yet */
 	if (hit == NULL) {
 		text_keep(t, start);
 	} else if (what != EDIT_SERVICE) {
@@ -403,11 +405,12 @@ static void edit_group(const struct postconf *o, struct text *t, const char *sta
 		print_service(&t->out, &s);
 	} else if (hit->value == NULL) {
 		text_strike(t, start, o->mode & PC_COMMENT);
-	} else {
+	} else {			/* in place of the first; others go */
 		struct tool_service fresh = { 0 };
 
 		service_parse(&fresh, hit->value);
-		print_service(&t->out, &fresh);
+		if (!again)
+			print_service(&t->out, &fresh);
 		buf_add(&t->out, buf_str(&t->notes), t->notes.len);
 		service_release(&fresh);
 	}

@@ -111,7 +111,7 @@ static bool is_count(const char *s, bool question)
 {
 	size_t n = strspn(s, "0123456789");
 
-	return strcmp(s, "-") == 0 || (n > 0 && (s[n] == '\0' || (question && strcmp(s + n, "?") == 0)));
+	return strcmp(s, "-") == 0 || (n > 0 && s[n] == '\0') || (question && strcmp(s + n, "?") == 0);
 }
 
 void service_check_field(int field, const char *value, const char *whole)

@@ -76,6 +76,24 @@ bool table_setting(const struct config *c, const char *name)
 	return false;
 }
 
+bool table_client_setting(const char *type, const char *name)
+{
+	for (size_t d = 0; d < NELEM(databases); d++)
+		for (size_t s = 0; s < NELEM(databases[d].suffix) && strcmp(databases[d].type, type) == 0; s++)
+			for (const char *const *suffix = databases[d].suffix[s]; suffix != NULL && *suffix != NULL; suffix++)
+				if (strcmp(*suffix, name) == 0)
+					return true;
+	return false;
+}
+
+bool table_client_type(const char *type)
+{
+	for (size_t d = 0; d < NELEM(databases); d++)
+		if (strcmp(databases[d].type, type) == 0)
+			return true;
+	return false;
+}
+
 struct marks { const struct config *config; unsigned char *used; };
 
 static void mark(void *arg, const char *name, size_t len)
