@@ -114,6 +114,16 @@ like(($s->tool('postcat', '-hq', $new))[1], qr/\AReceived: by mx\.example\.com \
 like(($s->tool('postcat', '-bq', $new))[1], qr/\A\n?line one\n\.dot\n\z/, 'the body is the same');
 is(scalar(keys %{{ states() }}), 4, 'nothing is lost');
 
+# ---- what its content now forbids goes back to the sender
+my ($bad) = $s->client->send_mail(to => 'k5@other.example', text => "Subject: x\n\na ~ b\n") =~ /queued as (\S+)/;
+ok($s->wait_log(qr/\Q$bad\E: to=<k5\@.*status=deferred/), 'one more is deferred');
+spew("$s->{conf}/main.cf", slurp("$s->{conf}/main.cf") . "message_reject_characters = ~\n");
+is(($s->tool('postrider', 'reload'))[0], 0, 'reload') ;
+is(($s->tool('postsuper', '-r', $bad))[0], 0, 'requeued');
+ok($s->wait_log(qr/cleanup\[\d+\]: \w+: reject: content .* from .*: 5\.7\.1 disallowed character/), 'refused') or diag $s->log;
+ok($s->wait_log(qr/bounce\[\d+\]: \w+: sender non-delivery notification: /), 'and returned');
+ok(wait_for('gone', 10, sub { !exists { states() }->{$bad} }), 'the old one is gone');
+
 # ---- more recipients than are read at once
 my ($many) = $s->client->send_mail(to => [map { "r$_\@other.example" } 1 .. 2500]) =~ /queued as (\S+)/;
 my $listed = sub { my ($id) = @_; my ($m) = grep { $_->{queue_id} eq $id } $s->queue; return { map { $_->{address} => 1 } @{$m->{recipients} // []} } };

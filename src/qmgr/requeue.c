@@ -65,7 +65,8 @@ struct requeue *requeue_start(struct task *t, struct message *m)
 		r->service = service_ref(r->service);
 		v = r->service->view;
 	}
-	r->cleanup = cleanup_open(t, r->service, g, CLEANUP_NO_MILTERS | ((m->flags & MSG_LOCAL) != 0 ? CLEANUP_LOCAL_CONTEXT : 0));
+	r->cleanup = cleanup_open(t, r->service, g,
+	    CLEANUP_NO_MILTERS | CLEANUP_BOUNCE | ((m->flags & MSG_LOCAL) != 0 ? CLEANUP_LOCAL_CONTEXT : 0));
 	copy = cleanup_message(r->cleanup);
 	facts(copy, m);
 	if (*view_str(v, content_filter) != '\0')
