@@ -9,6 +9,7 @@ use lib "$FindBin::Bin/lib";
 use IO::Select;
 use IO::Socket::INET;
 use Test::More;
+use POSIX ();
 use Time::HiRes qw(sleep time);
 use Postrider;
 use Postrider::Asked;
@@ -118,7 +119,10 @@ my @worker = grep { $type{$_}{worker} } sort keys %type;
 my @loop = qw(memcache socketmap tcp);
 if (@worker) {
 	my $s = serve(0, @worker);
+	my $cpu = sub { my @f = split ' ', (slurp('/proc/' . $s->relay_pid . '/stat') =~ s/.*\) //sr); ($f[11] + $f[12]) / POSIX::sysconf(POSIX::_SC_CLK_TCK()) };
+	my $before = $cpu->();
 	check($s, 0, @worker);
+	cmp_ok($cpu->() - $before, '<', 1, 'who waits does not keep a processor busy') unless $ENV{POSTRIDER_SAN};
 	for my $t ($shim ? @worker : ()) {	# each thread is still in the resolver
 		my $c = hang($s, $t, 'dns');
 		like($c->reply, qr/^451 4\.3\.5 /, "$t: as long as all connections hang");

@@ -21,6 +21,7 @@ struct directory {
 };
 void	*directory_connect(void *table, const struct client_host *, struct client_ask *);
 void	 directory_disconnect(void *connection);
+void	 directory_wait_gently(LDAP *);		/* before its first connection */
 /* LDAP_SUCCESS or a reason; *res_r may be set in both cases. */
 int	 directory_search(const struct directory *, LDAP *, const char *base, int scope, const char *filter, char **attr,
 	    LDAPMessage **res_r, const struct client_ask *);

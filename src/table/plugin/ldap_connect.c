@@ -141,6 +141,7 @@ void *directory_connect(void *table, const struct client_host *h UNUSED, struct 
 		ask_note(a, "dict_ldap_connect: Unable to init LDAP server %s", d->servers);
 		return NULL;
 	}
+	directory_wait_gently(ld);
 	ldap_set_option(ld, LDAP_OPT_NETWORK_TIMEOUT, &tv);
 	ldap_set_option(ld, LDAP_OPT_TIMEOUT, &tv);
 	ldap_set_option(ld, LDAP_OPT_PROTOCOL_VERSION, &d->version);
