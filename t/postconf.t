@@ -97,6 +97,12 @@ foo=1	foo=2
 -M	smtp/inet=smtp inet n - y - - smtpd -o x=y -o { a = b c }
 -M	new/unix = new unix - - n - - smtp
 -M	smtp/inet=foo
+-Me	*/unix=x unix - - n - - smtp
+-Me	smtp/inet=smtp inet n - n - - a	smtp/*=smtp inet n - n - - b
+-Me	gw/unix=gw unix n - n - - a	*/*=smtp inet n - n - - b
+-F	*/unix/wakeup=?
+-o	virtual_alias_maps=mysql:/nosuch/a.cf proxy:ldap:/nosuch/b.cf {sqlite:/nosuch/c.cf}	-h	foo
+-e	 =x
 -MX	127.0.0.1:submission/inet
 -M#	127.0.0.1:submission/inet	smtp/unix
 -MX	smtp/*
