@@ -110,4 +110,18 @@ $s->finish;
 	is($rc, 2, 'a template file that is not there');
 	like("$out$err", qr/nosuch: No such file/, 'is named');
 }
+# ---- smtputf8_autodetect_classes: bounce; and what the ORCPT of a notice is
+{
+	my $utf8 = Postrider::Sink->new;
+	my $me = "m\xc3\xa9\@utf8.test";
+	for (['bounce', ' SMTPUTF8', 'ORCPT=utf-8;m\x{E9}@utf8.test'], ['verify', '', 'ORCPT=rfc822;m+C3+A9@utf8.test']) {
+		my ($class, $says, $orcpt) = @$_;
+		my $k = server(main => "relayhost = " . $utf8->where . "\nmydestination =\nsmtputf8_autodetect_classes = $class\n");
+		my $have = $utf8->mails;
+		like($k->client->send_mail(from => $me, to => 'rcpt550@x.test'), qr/^250/, "mail of an unusual sender, class $class");
+		my $m = ($utf8->wait_mails($have + 1))[$have];
+		like($m->{mail}, $says ? qr/ SMTPUTF8/ : qr/^(?!.* SMTPUTF8)/, 'its notice is one, too') or diag $m->{mail};
+		like("@{$m->{rcpt}}", qr/\Q$orcpt\E/, 'ORCPT');
+	}
+}
 done_testing;
