@@ -3,7 +3,7 @@
  * makes no sense is passed over. */
 #include "mime_room.h"
 
-enum token { TOKEN_END, TOKEN_SEMICOLON, TOKEN_WORD, TOKEN_SPECIAL };
+enum token { TOKEN_END, TOKEN_SEMICOLON, TOKEN_WORD, TOKEN_QUOTED, TOKEN_SPECIAL };
 
 static const char *skip_comment(const char *s)
 {
@@ -32,7 +32,7 @@ static const char *quoted(const char *s, struct buf *word)
 	return *s == '"' ? s + 1 : s;
 }
 
-/* One token at *cursor; a quoted string is a word without its quotes. specials are tokens by themselves. */
+/* One token at *cursor; a quoted string comes without its quotes, and is a word only as a value. specials are tokens by themselves. */
 static enum token next_token(const char **cursor, struct buf *word, const char *specials)
 {
 	const char *s = *cursor;
@@ -52,9 +52,10 @@ static enum token next_token(const char **cursor, struct buf *word, const char *
 	else if (*s == ';') {
 		s++;
 		t = TOKEN_SEMICOLON;
-	} else if (*s == '"')
+	} else if (*s == '"') {
 		s = quoted(s + 1, word);
-	else if (strchr(specials, *s) != NULL || (unsigned char)*s < ' ' || *s == 0x7f) {
+		t = TOKEN_QUOTED;
+	} else if (strchr(specials, *s) != NULL || (unsigned char)*s < ' ' || *s == 0x7f) {
 		buf_addc(word, *s++);
 		t = TOKEN_SPECIAL;
 	} else
@@ -94,7 +95,7 @@ enum mime_type content_type(const char *s, enum mime_subtype *sub_r, const char 
 		type = TYPE_MESSAGE;
 	else if (named && str_ieq(word.p, "multipart"))
 		type = TYPE_MULTIPART;
-	if (t == TOKEN_WORD || t == TOKEN_SPECIAL)
+	if (t != TOKEN_END && t != TOKEN_SEMICOLON)
 		t = next_token(&s, &word, type_specials);
 	if (t == TOKEN_SPECIAL && word.p[0] == '/' && (t = next_token(&s, &word, type_specials)) == TOKEN_WORD)
 		for (size_t i = 0; i < NELEM(subs); i++)
@@ -119,7 +120,7 @@ bool content_param(const char **cursor, struct buf *name, struct buf *value)
 		    eq.p[0] == '=') {
 			t = next_token(cursor, value,
 				       type_specials); /* a single special passes for a value, as in Postfix */
-			got = t == TOKEN_WORD || t == TOKEN_SPECIAL;
+			got = t != TOKEN_END && t != TOKEN_SEMICOLON;
 		}
 		if (t != TOKEN_END && t != TOKEN_SEMICOLON)
 			skip_to_next(cursor, &eq);

@@ -135,6 +135,8 @@ static void test_errors(void)
 	check(ALL, "Content-Type: message/rfc822\n" CTE "base64\n\nSubject: x\n\nx\n",
 	    "Content-Type: message/rfc822\n" CTE "base64\n\nSubject: x\n\nx\n",
 	    "invalid message/* or multipart/* encoding domain: base64\n", "encoding");
+	check(ALL, "Content-Type: message/partial\nContent-Transfer-Encoding: \"8bit\"\n\nx\n",
+	    "Content-Type: message/partial\nContent-Transfer-Encoding: \"8bit\"\n\nx\n", "", "a quoted word is no encoding");
 	run(&small,
 	    "Subject: 0123456789012345678901234567890123456789\n "
 	    "0123456789012345678901234567890123456789012345678901234567890\n"
