@@ -1,4 +1,4 @@
-/* postsuper.c - the superintendent: delete, hold, release, requeue, expire messages, by id, by a list of ids on standard
+/* postsuper.c - the superintendent: delete, hold, release, requeue, expire messages, by id, by ids on standard
  * input, or all of some queues, in the order of the options. The store keeps its own structure, so -s, -S and -p are
  * accepted and find nothing to do. Texts and exit statuses are those of Postfix's postsuper(1), down to names of queues
  * that are looked at only when the first valid id is there. */
