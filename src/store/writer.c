@@ -324,9 +324,13 @@ static size_t cut_batch(struct store_txn **v)
 
 	unstick();
 	w.crowd = 0;
-	while ((t = w.first) != NULL && (n == 0 || (changes + t->n <= BATCH_CHANGES && bytes + t->bytes <= BATCH_BYTES))) {
+	while ((t = w.first) != NULL) {
+		size_t more = MAX(t->n, 1u);	/* one that changes nothing takes its place, too */
+
+		if (n > 0 && (changes + more > BATCH_CHANGES || bytes + t->bytes > BATCH_BYTES))
+			break;
 		w.first = t->next;
-		changes += MAX(t->n, 1u);
+		changes += more;
 		bytes += t->bytes;
 		w.crowd += !t->settlement;
 		v[n++] = t;

@@ -234,6 +234,20 @@ static void test_drafts(void)
 	message_unref(&m);
 }
 
+/* What rides along and what changes nothing, in one batch as large as may be. */
+static void test_crowd(queue_id_t id)
+{
+	struct store_txn *t;
+
+	for (int i = 0; i < 1000; i++) {
+		t = store_txn_new();
+		store_txn_due(t, id, 3000000 + i);
+		store_settle(&t);
+	}
+	t = store_txn_new();
+	is_int(commit_now(&t), STORE_OK, "nothing, behind a thousand");
+}
+
 static int arrivals;
 static void on_arrival(struct message *m)
 {
@@ -278,6 +292,7 @@ int main(void)
 	check_facts(id);
 	test_content(id, m, 200000);
 	test_settling(id);
+	test_crowd(id);
 	store_close();
 	store_open_ok();
 	stats_are(1, 0, 0, 1, "counts survive");
