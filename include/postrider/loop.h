@@ -59,7 +59,7 @@ struct job;
 enum job_result {
 	JOB_WAIT = 0,
 	JOB_DONE,		/* fn returned; data holds its results */
-	JOB_BUSY,		/* the class is full: a temporary failure */
+	JOB_BUSY,		/* the class is full, or no thread can be made: a temporary failure */
 	JOB_TIMEOUT,		/* limit passed; the thread counts against its class until it returns */
 };
 struct job_op {			/* embedded; zeroed = idle */

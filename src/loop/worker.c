@@ -56,6 +56,7 @@ static struct {				/* the one that makes others */
 } starter;
 
 static void *worker_main(void *arg);
+static void not_started(struct loop_msg *m);
 
 /* A new thread counts as idle from before it exists. */
 static bool grow(struct worker_class *c)
@@ -74,17 +75,6 @@ static bool grow(struct worker_class *c)
 	atomic_fetch_sub(&c->idle, 1);
 	atomic_fetch_sub(&c->threads, 1);
 	return false;
-}
-
-static void class_gone(struct loop_msg *m);
-
-static void not_started(struct loop_msg *m)
-{
-	struct worker_class *c = CONTAINER_OF(m, struct worker_class, not_started);
-
-	atomic_fetch_sub(&c->idle, 1);
-	if (atomic_fetch_sub(&c->threads, 1) == 1 && atomic_load(&c->closing))
-		class_gone(&c->gone);
 }
 
 static void *starter_main(void *arg UNUSED)
@@ -108,7 +98,8 @@ static void *starter_main(void *arg UNUSED)
 	return NULL;
 }
 
-/* The first thread, soon; it counts from now on. If it cannot be made, the next job tries again. */
+/* The first thread, soon; it counts from now on. If it cannot be made, jobs come back as JOB_BUSY, and the next one tries
+ * again. */
 static void start_first(struct worker_class *c)
 {
 	struct worker_class *head = atomic_load(&starter.intake);
@@ -253,9 +244,8 @@ static void job_free(struct job *j)
 	free(j);
 }
 
-static void job_back(struct loop_msg *m)
+static void job_over(struct job *j, enum job_result result)
 {
-	struct job *j = CONTAINER_OF(m, struct job, msg);
 	struct job_op *op = j->op;
 
 	j->class->jobs--;
@@ -264,10 +254,34 @@ static void job_back(struct loop_msg *m)
 		job_free(j);
 		return;
 	}
-	op->result = JOB_DONE;
+	op->result = result;
 	op->data = j->data;
 	timer_end(&op->timer);
 	task_wake(op->task);
+}
+
+static void job_back(struct loop_msg *m)
+{
+	job_over(CONTAINER_OF(m, struct job, msg), JOB_DONE);
+}
+
+/* No first thread could be made: nobody else has seen what came in meanwhile. */
+static void not_started(struct loop_msg *m)
+{
+	struct worker_class *c = CONTAINER_OF(m, struct worker_class, not_started);
+	struct job *j, *next;
+
+	atomic_fetch_sub(&c->idle, 1);
+	if (atomic_fetch_sub(&c->threads, 1) != 1)
+		return;
+	for (j = atomic_exchange(&c->intake, NULL); j != NULL; j = next) {
+		next = j->next;
+		while (sem_trywait(&c->work) < 0 && errno == EINTR)
+			;
+		job_over(j, JOB_BUSY);
+	}
+	if (atomic_load(&c->closing))
+		class_gone(&c->gone);
 }
 
 void job_start(struct job_op *op, struct task *t, struct worker_class *c, void (*fn)(void *data), void *data,
