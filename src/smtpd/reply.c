@@ -178,6 +178,8 @@ bool reply_settled(struct session *s)
 	else
 		stream_write(s->stream, f->text.p, f->text.len);
 	footer_free(&f);
+	if (s->state == ST_COMMAND)
+		session_arm(s);		/* it is the client's turn from now on */
 	return true;
 }
 
