@@ -346,7 +346,7 @@ struct attempt {
 	struct buf	 cmd, scratch;		/* commands being made */
 	/* smtp_generic_maps: NULL and empty where nothing is to be named otherwise */
 	struct naming	*naming;
-	char		**named;		/* the sender, then each recipient */
+	char		**named;		/* the sender, each recipient, with flags=O its original */
 	struct buf	 new_header;		/* instead of the header part */
 	struct loop_check *loop_check;		/* flags=D: reading the headers; NULL: not */
 };
@@ -372,6 +372,7 @@ bool	generic_step(struct attempt *);
 void	generic_stop(struct attempt *);
 const char *generic_sender(const struct attempt *);		/* as this service names them */
 const char *generic_rcpt(const struct attempt *, unsigned rcpt_index);
+const char *generic_orig(const struct attempt *);		/* of the one recipient; only with flags=O */
 
 /* flags.c */
 bool	flags_allow(struct attempt *);			/* with flags=DO one recipient at a time; false: all are deferred */

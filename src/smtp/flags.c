@@ -157,26 +157,25 @@ void loop_check_stop(struct attempt *a)
 	a->loop_check = NULL;
 }
 
-/* ---- the headers ------------------------------------------------------------------------------------------------ */
+/* ---- the headers, with addresses under their names for the outside ---------------------------------------------- */
 void flags_write(const struct attempt *a)
 {
-	const struct delivery_rcpt *r = &a->d->rcpt[0];
 	unsigned flags = a->svc->p.flags;
 	struct buf out = { 0 };
 
 	if (flags & CLIENT_RETURN) {
 		buf_adds(&out, "Return-Path: <");
-		address_quote_822(&out, a->d->sender);
+		address_quote_822(&out, generic_sender(a));
 		buf_adds(&out, ">\r\n");
 	}
 	if (flags & CLIENT_ORIGINAL) {
 		buf_adds(&out, "X-Original-To: ");
-		address_quote_822(&out, r->rcpt->orig != NULL && *r->rcpt->orig != '\0' ? r->rcpt->orig : r->addr);
+		address_quote_822(&out, generic_orig(a));
 		buf_adds(&out, "\r\n");
 	}
 	if (flags & CLIENT_DELIVERED) {
 		buf_adds(&out, "Delivered-To: ");
-		address_quote_822(&out, r->addr);
+		address_quote_822(&out, generic_rcpt(a, 0));
 		buf_adds(&out, "\r\n");
 	}
 	if (out.len > 0)

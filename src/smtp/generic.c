@@ -1,8 +1,9 @@
 /* generic.c - the state ST_GENERIC: a message's addresses as this service's smtp_generic_maps give them.
  *
  * It comes first, before any server is asked for: the names depend on the message alone, and a table may make it wait.
- * Sender, recipients and the primary headers go through one after the other. A header part where nothing changed is not
- * kept: the content is then sent as it is. Headers so many that they go on in the body part are left alone there. */
+ * Sender, recipients, with flags=O the address a recipient came under, and the primary headers go through one after the
+ * other. A header part where nothing changed is not kept: the content is then sent as it is. Headers so many that they
+ * go on in the body part are left alone there. */
 #include <stdlib.h>
 
 #include <postrider/mime.h>
@@ -14,7 +15,7 @@ struct naming {
 	struct generic_op op;
 	struct header_op header;
 	struct content_op content;
-	unsigned	 next;		/* 0: the sender, then recipients */
+	unsigned	 next;		/* 0: the sender, then recipients, with flags=O the original */
 	bool		 reading, read, busy;
 	struct buf	 block;		/* the header part as stored */
 	size_t		 pos;		/* in block */
@@ -25,9 +26,21 @@ struct naming {
 	bool		 changed;
 };
 
+static unsigned names(const struct attempt *a)
+{
+	return 1 + a->d->nrcpt + (a->d->nrcpt == 1 && a->svc->p.flags & CLIENT_ORIGINAL ? 1 : 0);
+}
+
+static const char *orig_of(const struct attempt *a)
+{
+	const char *orig = a->d->rcpt[0].rcpt->orig;
+
+	return orig != NULL && *orig != '\0' ? orig : a->d->rcpt[0].addr;
+}
+
 static const char *addr_of(const struct attempt *a, unsigned i)
 {
-	return i == 0 ? a->d->sender : a->d->rcpt[i - 1].addr;
+	return i == 0 ? a->d->sender : i <= a->d->nrcpt ? a->d->rcpt[i - 1].addr : orig_of(a);
 }
 
 const char *generic_sender(const struct attempt *a)
@@ -38,6 +51,11 @@ const char *generic_sender(const struct attempt *a)
 const char *generic_rcpt(const struct attempt *a, unsigned i)
 {
 	return a->named != NULL ? a->named[i + 1] : a->d->rcpt[i].addr;
+}
+
+const char *generic_orig(const struct attempt *a)
+{
+	return a->named != NULL ? a->named[a->d->nrcpt + 1] : orig_of(a);
 }
 
 static void failed(struct attempt *a, const char *why)
@@ -173,9 +191,9 @@ bool generic_step(struct attempt *a)
 	if (n == NULL) {
 		a->naming = n = xcalloc(1, sizeof(*n));
 		n->a = a;
-		a->named = xcalloc(a->d->nrcpt + 1, sizeof(*a->named));
+		a->named = xcalloc(names(a), sizeof(*a->named));
 	}
-	if (n->next <= a->d->nrcpt)
+	if (n->next < names(a))
 		return envelope_step(n);
 	if (!n->read)
 		return read_step(n);
@@ -202,7 +220,7 @@ void generic_stop(struct attempt *a)
 		buf_release(&n->out);
 		free(n);
 	}
-	for (unsigned i = 0; a->named != NULL && i <= a->d->nrcpt; i++)
+	for (unsigned i = 0; a->named != NULL && i < names(a); i++)
 		free(a->named[i]);
 	free(a->named);
 	buf_release(&a->new_header);

@@ -30,6 +30,19 @@ for agent in ("smtp", "lmtp"):
     case("loop-" + agent, "loop_" + agent, "EHLO x\n!deliver - u@far.test looped\n!deliver - u@far.test looped2\n!deliver - u@far.test looped3\n!deliver a@good.test u@far.test looped\n"
          "!deliver a@good.test u@r.test looped\n!drain\n" + LOG)
 
+# smtp_generic_maps: all three headers go out under the names for the outside
+GEN = ("{ s@a.test=sgen@public.test } { orig@a.test=ogen@public.test } { u@a.test=gen@public.test } { w@a.test=Other } { null@a.test=<> } "
+       "{ @sub.a.test=@public.test } { q@a.test=\"a..b\"@public.test }")
+for agent in ("smtp", "lmtp"):
+    config("gen_" + agent, master="fg unix - - n - - %s flags=DOR\nfo unix - - n - - %s flags=O\nfn unix - - n - - %s flags=DR\n" % ((agent,) * 3), fixtures=["lmtp @ROOT@/lm"],
+           main=NET + "recipient_delimiter=+\nmydestination=\n%s_generic_maps = inline:{ %s }\ntransport_maps = inline:{ %s }\n" % (agent, GEN, " ".join(
+               "{ %s = %s:%s }" % (d, t, "[198.51.100.1]" if agent == "smtp" else "unix:@ROOT@/lm") for d, t in (("a.test", "fg"), ("sub.a.test", "fg"), ("o.test", "fo"), ("n.test", "fn")))) +
+           "virtual_alias_maps = inline:{ orig@a.test=u@a.test, al@a.test=w@a.test, toq@a.test=q@a.test, toq2@a.test=x+y@sub.a.test, {orig@o.test=u@o.test}, orig@n.test=u@n.test }\n" +
+           "fg_destination_recipient_limit = 1\nfo_destination_recipient_limit = 1\nfn_destination_recipient_limit = 1\n")
+    case("generic-" + agent, "gen_" + agent, "EHLO x\n" + "".join("!deliver %s %s\n!drain\n" % x for x in (
+        ("s@a.test", "orig@a.test"), ("s+e@a.test", "u+e@a.test"), ("-", "al@a.test"), ("null@a.test", "toq@a.test"), ("q@a.test", "toq2@a.test"), ("x@sub.a.test", "null@a.test"),
+        ("w@a.test", "Orig@A.test"), ("s@a.test", "orig@o.test"), ("s@a.test", "orig@n.test"), ("plain@good.test", "plain@a.test"))))
+
 # wrong ones
 BAD = ["flags=Q", "flags=dor", "flag=D", "junk", "user=nobody", "flags=D flags=R", "flags=DQ", "flags=D,R", "-x", "-v", "-v flags=D", "flags = D"]
 config("bad", master="".join("bad%d unix - - n - - smtp %s\n" % (i, s) for i, s in enumerate(BAD)), setup=MARK,
