@@ -2,8 +2,13 @@
 # The queue's commands with the server up and down: lists, deletion, holds, contents, and who may do what.
 use strict;
 use warnings;
+use Cwd qw(getcwd);
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use IO::Handle;
+use IO::Select;
+use IO::Socket::UNIX;
+use POSIX ();
 use Test::More;
 use Postrider;
 use Postrider::Sink;
@@ -96,6 +101,45 @@ for my $up (1, 0) {
 	}
 }
 
+# ---- -f keeps one connection for each of its two actions: asked of a server that says yes to all and notes what it is told
+{
+	my ($public, $noted, $back) = ("$s->{dir}/queue/public", "$s->{dir}/noted", getcwd);
+	unlink "$public/postrider";
+	chdir $public or die "$public: $!";
+	my $listen = IO::Socket::UNIX->new(Local => 'postrider', Listen => 5) or die "postrider: $!";
+	chdir $back;
+	my $pid = fork // die "fork: $!";
+	if ($pid == 0) {
+		my ($sel, $n, %conn) = (IO::Select->new($listen), 0);
+		open my $out, '>', $noted or POSIX::_exit(1);
+		while (1) {
+			for my $h ($sel->can_read) {
+				if ($h == $listen) {
+					my $new = $listen->accept;
+					$sel->add($new);
+					$conn{$new} = { n => ++$n, in => '' };
+					next;
+				}
+				my $c = $conn{$h};
+				if (!sysread $h, $c->{in}, 4096, length $c->{in}) { $sel->remove($h); next }
+				while ($c->{in} =~ /\A(.)(.{4})/s && length $c->{in} >= 5 + (my $len = unpack 'N', $2)) {
+					my ($type, $what) = ($1, substr $c->{in}, 5, $len);
+					substr($c->{in}, 0, 5 + $len) = '';
+					$out->printflush("$c->{n} $type $what\n");
+					syswrite $h, join '', map { pack 'a N/a', split /(?<=^.)/, $_ } $what ne '' ? "A$what=done" : ('Acount=4', 'O') if $type eq 'D';
+				}
+			}
+		}
+	}
+	my (undef, undef, $err) = $s->tool('postsuper', '-f', '-', { stdin => join '', map { "$_\n" } @id });
+	kill KILL => $pid;
+	waitpid $pid, 0;
+	unlink "$public/postrider";
+	is($err =~ s/postsuper: //gr, join('', map { "$_: expired\n$_: released from hold\n" } @id) . "Force-expired: 4 messages\nReleased from hold: 4 messages\n", '-f -, seen by its user');
+	is(slurp($noted), "1 V change\n1 A do=expire\n1 R \n1 D $id[0]\n2 V change\n2 A do=release\n2 R \n2 D $id[0]\n" . join('', map { "1 D $_\n2 D $_\n" } @id[1 .. 3]) . "1 D \n2 D \n",
+	    'and by the server');
+}
+
 # ---- requeued by a server that is down: the next start sends it through cleanup, by what the configuration says now
 my ($rc, undef, $err) = $s->tool('postsuper', '-r', $id[0]);
 is($rc, 0, 'postsuper -r') or diag $err;
@@ -133,5 +177,17 @@ $s->tool('postsuper', '-r', $many);
 ok($s->wait_log(qr/pickup\[\d+\]: (\w+): .*orig_id=$many$/m), 'requeued');
 ($new) = $s->log =~ /pickup\[\d+\]: (\w+): .*orig_id=$many$/m;
 ok(wait_for('the copy', 30, sub { keys %{$listed->($new)} == 2500 }), 'with all of them');
+# ---- postsuper -f: each message expired and released before the next one
+my @f = map { ($s->client->send_mail(to => "f$_\@other.example") =~ /queued as (\S+)/)[0] } 1 .. 6;
+ok($s->wait_log(qr/to=<f$_\@.*status=deferred/), "f$_ is deferred") for 1 .. 6;
+for my $how ('server up', 'server down') {
+	$s->stop if $how eq 'server down';
+	my ($x, $y, $z) = splice @f, 0, 3;
+	ok(wait_for('deferred', 10, sub { my %q = states(); !grep { ($q{$_} // '') ne 'deferred' } $x, $y, $z }), "$how: in the queue");
+	is(($s->tool('postsuper', '-h', $x, '-h', $y, '-e', $y))[0], 0, "$how: two on hold, one of them expired");
+	(undef, undef, $err) = $s->tool('postsuper', '-f', '-', { stdin => "$x\n$y\na/b\n$x\n$z\n" });
+	is($err =~ s/postsuper: //gr, "$x: expired\n$x: released from hold\n$y: released from hold\n" . "warning: invalid mail queue id: a/b\n" x 2 . "$z: expired\n" .
+	    "Force-expired: 2 messages\nReleased from hold: 2 messages\n", "$how: -f - in the order of the ids");
+}
 $s->finish;
 done_testing();

@@ -62,19 +62,18 @@ static void check_queues(void)
 
 /* ---- the queue ------------------------------------------------------------------------------------------ */
 
-static struct control_conn *request(const struct action *a, bool all)
+static struct control_conn *request(const struct action *a, bool all, enum cmd_queue *q_r)
 {
 	struct control_conn *conn;
 	struct strs attrs = { 0 };
-	enum cmd_queue q;
 	char *text;
 	size_t i;
 	int err;
 
-	q = cmd_queue_open(view, true, &conn, &err);
-	if (q == CMD_QUEUE_DENIED)
+	*q_r = cmd_queue_open(view, true, &conn, &err);
+	if (*q_r == CMD_QUEUE_DENIED)
 		log_fatal("the queue cannot be opened: %s", strerror(err));
-	if (q == CMD_QUEUE_NONE)
+	if (*q_r == CMD_QUEUE_NONE)
 		return NULL;
 	text = xasprintf("do=%s", a->verb);
 	strs_add(&attrs, text);
@@ -132,7 +131,14 @@ static bool in_maildrop(struct action *a, const char *id)
 }
 
 /* Ids on their way, as they are read. */
-struct sending { struct action *a; struct control_conn *conn; bool open; size_t waiting; struct buf b; };
+struct sending {
+	struct action	*a;
+	struct control_conn *conn;
+	enum cmd_queue	 q;
+	bool		 open;
+	size_t		 waiting;
+	struct buf	 b;
+};
 
 static void sending_wait(struct sending *s, size_t left)
 {
@@ -153,7 +159,7 @@ static void send_id(struct sending *s, const char *id)
 	if (in_maildrop(s->a, id))
 		return;
 	if (!s->open)
-		s->conn = request(s->a, false);
+		s->conn = request(s->a, false, &s->q);
 	s->open = true;
 	if (s->conn == NULL)
 		return;
@@ -175,14 +181,8 @@ static void sending_end(struct sending *s)
 	}
 	control_disconnect(&s->conn);
 	buf_release(&s->b);
-}
-
-static void change_one(struct action *a, const char *id)
-{
-	struct sending s = { .a = a };
-
-	send_id(&s, id);
-	sending_end(&s);
+	s->open = false;
+	s->waiting = 0;
 }
 
 static struct action *action_of(int letter)
@@ -193,11 +193,15 @@ static struct action *action_of(int letter)
 	return l != NULL ? &actions[l - letters] : NULL;
 }
 
-/* -f: expired and, if on hold, released, one message after the other. */
-static void send_both(struct sending *s, const char *id)
+/* -f: expired and, if on hold, released, message by message. A queue without a server has one writer at a time. */
+static void send_both(struct sending s[2], const char *id)
 {
-	change_one(s->a, id);
-	change_one(&actions[RELEASE], id);
+	for (size_t i = 0; i < 2; i++) {
+		send_id(&s[i], id);
+		sending_wait(&s[i], 0);
+		if (s[i].q == CMD_QUEUE_DIRECT)
+			sending_end(&s[i]);
+	}
 }
 
 static void remove_one(void *arg, const struct maildrop_file *f)
@@ -210,13 +214,14 @@ static void remove_one(void *arg, const struct maildrop_file *f)
 static void change_all(struct action *a)
 {
 	struct control_conn *conn;
+	enum cmd_queue q;
 	struct buf b = { 0 };
 	bool answered;
 
 	check_queues();
 	if (a == &actions[DELETE] && queue_wanted("maildrop"))
 		cmd_maildrop_each(view, remove_one, a);
-	if ((conn = request(a, true)) == NULL)
+	if ((conn = request(a, true, &q)) == NULL)
 		return;
 	while (take_answer(conn, a, &b, &answered))
 		continue;
@@ -224,33 +229,34 @@ static void change_all(struct action *a)
 	buf_release(&b);
 }
 
-/* One step, and those after it that have the same letter and ids, too. Returns how many that were. */
+/* One step, and those after it that have the same letter and ids, too. Returns how many that were. s[1]: -f. */
 static size_t change(const struct step *st, size_t n)
 {
-	struct sending s = { .a = action_of(st->letter) };
+	struct sending s[2] = { { .a = action_of(st->letter) }, { .a = &actions[RELEASE] } };
 	void (*put)(struct sending *, const char *) = st->letter == 'f' ? send_both : send_id;
 	char *line = NULL;
 	size_t i, size = 0;
 	ssize_t len;
 
 	if (strcmp(st->id, "ALL") == 0) {
-		change_all(s.a);
+		change_all(s[0].a);
 		if (st->letter == 'f')
 			change_all(&actions[RELEASE]);
 		return 1;
 	}
 	for (i = 0; i < n && st[i].letter == st->letter && strcmp(st[i].id, "ALL") != 0; i++) {
 		if (strcmp(st[i].id, "-") != 0) {
-			put(&s, st[i].id);
+			put(s, st[i].id);
 			continue;
 		}
 		while ((len = getline(&line, &size, stdin)) > 0) {
 			if (line[len - 1] == '\n')
 				line[len - 1] = '\0';
-			put(&s, line);
+			put(s, line);
 		}
 	}
-	sending_end(&s);
+	sending_end(&s[0]);
+	sending_end(&s[1]);
 	free(line);
 	return i;
 }

@@ -35,6 +35,7 @@ tools("postcat", "postcat -q $id", "postcat -b -q $id; echo rc=$?", "postcat -h 
 tools("hold", "postsuper -h $id; echo rc=$?; mailq; postqueue -j", "postsuper -h $id; echo rc=$?", "postcat -e -q $id | head -1", "postsuper -H $id; echo rc=$?; mailq", "postsuper -h ALL; postsuper -h ALL; postsuper -H ALL hold; mailq")
 tools("hold-queue", "postsuper -h $id hold; echo rc=$?", "postsuper -h $id active; echo rc=$?", "postsuper -h $id deferred; echo rc=$?", "postsuper -d $id deferred; echo rc=$?", "postsuper -d $id hold; echo rc=$?; mailq")
 tools("expire", "postsuper -e $id; echo rc=$?; mailq; postqueue -j", "postsuper -e $id; echo rc=$?", "postsuper -h $id; postsuper -e $id; mailq")
+tools("both", "postsuper -h $id; printf \"$id\\na/b\\n$id\\n\" | postsuper -f -; echo rc=$?; mailq")
 tools("delete", "postsuper -d $id; echo rc=$?; mailq", "postsuper -d $id; echo rc=$?")
 tools("delete-two", "postsuper -d $id -d 0123456789; echo rc=$?; mailq")
 tools("stdin", "echo $id | postsuper -h -; echo rc=$?", "printf \"$id\\n$id\\n\" | postsuper -H -; echo rc=$?", "echo \" $id \" | postsuper -d -; echo rc=$?; mailq")
