@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use IO::Select;
 use Test::More;
 use Postrider;
 use Postrider::Asked;
@@ -73,6 +74,13 @@ rcpt("$_\@tcp.test", $later, $_) for qw(temp odd);
 	is($e->cmd('DATA'), '503 5.5.1 Error: need RCPT command, please', 'a reply that is held back has its footer, too');
 	is($e->reply, "421-4.7.0 mx.example.com Error: too many errors\n421 4.7.0 bye", 'the last words as well');
 	ok($e->eof, 'and the end');
+	$f = server(test_clock => 1, main => "${conf}smtpd_timeout = 20s\n", allow => [qr/lookup error/]);
+	$e = $f->client;
+	$e->ehlo('me');
+	$e->raw("HELO\r\n");
+	for (1 .. 30) { last if IO::Select->new($e->{s})->can_read(0.1); $f->advance(10) }
+	is($e->reply, "501-Syntax: HELO hostname\n501 default", 'a table that says nothing is waited for');
+	is($e->cmd('NOOP'), '250 2.0.0 Ok', 'the time that took is not the client\'s');
 }
 # ---- what stands before a command
 {
