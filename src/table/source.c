@@ -58,6 +58,7 @@ char *source_open_file(struct source *s, const char *prefix, const char *path)
 char *source_open(struct source *s, struct table_env *env, const char *prefix, const char *path)
 {
 	*s = (struct source){ .path = path, .env = env };
+	errno = EINVAL;			/* the callers tell a directory by it */
 	return *path == '{' ? source_inline(s, path) : source_open_file(s, prefix, path);
 }
 

@@ -1,4 +1,5 @@
 /* Table types with a source: the answers and warnings are those of Postfix 3.7's postmap -q. */
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -162,6 +163,22 @@ static void test_limits(void)
 	table_end(&op);
 	t = table_open(set, "regexp:{ {/(x)/ y$1} }", TABLE_ADDR | TABLE_NO_REGSUB, NULL, NULL);
 	answers(t, "x", "-");
+}
+
+/* What went wrong before does not make a table that is wrong an empty one. */
+static void test_after_directory(void)
+{
+	static const char *const types[] = { "regexp", "pcre", "cidr" };
+	char spec[300], want[100];
+
+	for (size_t i = 0; i < NELEM(types); i++) {
+		snprintf(spec, sizeof(spec), "%s:%s", types[i], dir);
+		ok((table_broken(table_open(set, spec, TABLE_ADDR, NULL, NULL)) == NULL) == (i < 2), "%s: a directory", types[i]);
+		errno = EISDIR;
+		snprintf(spec, sizeof(spec), "%s:{ x }", types[i]);
+		snprintf(want, sizeof(want), "%s map: no '{' at start of text in \"x\"", types[i]);
+		is_str(table_broken(table_open(set, spec, TABLE_ADDR, NULL, NULL)), want, "%s: what is wrong then is said", types[i]);
+	}
 }
 
 static void test_aliases(void)
@@ -338,6 +355,7 @@ int main(void)
 	test_patterns("regexp");
 	test_patterns("pcre");
 	test_limits();
+	test_after_directory();
 	test_aliases();
 	test_index();
 	test_domain();
