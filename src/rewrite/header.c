@@ -4,10 +4,13 @@
  * its tokens and costs nothing more. Where maps apply too, each address goes through them in turn; that may wait, so
  * it is an operation that keeps its place in the list of tokens. */
 #include <stdlib.h>
+#include <postrider/clock.h>
+#include <postrider/loop.h>
 
 #include "expand_room.h"
 
 enum { FOLD_AT = 70 }; /* addresses of a rewritten header are put on one line as far as they end before this column */
+enum { RUN_ADDRESSES = 32, RUN_US = 2000 }; /* go through the maps at a time, then others have their turn */
 
 struct header_run {
 	struct arena	 arena;
@@ -234,6 +237,8 @@ static void take_address(struct header_op *op)
 enum rewrite_result header_op_poll(struct header_op *op)
 {
 	struct header_run *r = op->run;
+	int64_t begin_us = clock_fresh_us();
+	unsigned done = 0;
 
 	while (op->result == REWRITE_WAIT) {
 		if (r->at == NULL) {
@@ -243,11 +248,16 @@ enum rewrite_result header_op_poll(struct header_op *op)
 		} else if (r->at->type != TOK_ADDR) {
 			r->at = r->at->next;
 		} else {
+			if (done > 0 && (done == RUN_ADDRESSES || clock_fresh_us() - begin_us >= RUN_US)) {
+				task_wake(r->task);
+				break;
+			}
 			if (!r->mapping)
 				start_address(op);
 			if (poll_address(r) == REWRITE_WAIT)
 				break;
 			take_address(op);
+			done++;
 		}
 	}
 	return op->result;

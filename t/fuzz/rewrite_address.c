@@ -114,10 +114,12 @@ static void header(const struct generation *gen, struct task *task, const char *
 	char *text = xasprintf("To: %s", value);
 
 	header_op_start(&op, task, &ctx, gen == g[0] ? REWRITE_LOCAL : REWRITE_REMOTE, text, 2, false);
-	ASSERT(header_op_poll(&op) != REWRITE_WAIT);
+	while (header_op_poll(&op) == REWRITE_WAIT)	/* after some addresses others have their turn */
+		;
 	header_op_end(&op);
 	header_op_start_generic(&op, task, &generic, &log, text, 2);
-	ASSERT(header_op_poll(&op) != REWRITE_WAIT);
+	while (header_op_poll(&op) == REWRITE_WAIT)	/* after some addresses others have their turn */
+		;
 	header_op_end(&op);
 	free(text);
 }

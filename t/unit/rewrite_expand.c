@@ -149,6 +149,35 @@ static void header(bool senders, const char *in, const char *want)
 	task_unlink(&task);
 }
 
+/* Many addresses in one header: others have their turn in between. */
+static void test_long_header(void)
+{
+	const struct log_ctx log = { "test", 1 };
+	struct expand_ctx ctx = { g, generation_view(g), &log, "ID", 0 };
+	struct buf in = { 0 };
+	struct header_op op = { 0 };
+	struct task task;
+	int turns = 0, woken = 0, found = 0;
+
+	buf_adds(&in, "To: ");
+	for (int i = 0; i < 1000; i++)
+		buf_addf(&in, "%sold@good.test", i > 0 ? ",\n " : "");
+	task_init(&task, "test", NULL);
+	header_op_start(&op, &task, &ctx, REWRITE_LOCAL, buf_str(&in), 2, false);
+	for (; header_op_poll(&op) == REWRITE_WAIT; turns++) {
+		woken += task.marked;
+		task_unlink(&task);
+	}
+	ok(turns >= 1000 / 32, "1000 addresses take turns: %d", turns);
+	is_int(woken, turns, "and are gone on with each time");
+	for (const char *p = buf_str(&op.text); (p = strstr(p, "new@good.test")) != NULL; p++)
+		found++;
+	ok(op.result == REWRITE_OK && found == 1000, "all are written anew");
+	header_op_end(&op);
+	task_unlink(&task);
+	buf_release(&in);
+}
+
 static void test_headers(void)
 {
 	load("canonical_maps = inline:{ old@good.test=mid@good.test, mid@good.test=new@good.test, "
@@ -165,6 +194,7 @@ static void test_headers(void)
 	header(false, "Cc: u@host.good.test, root@host.good.test", NULL);
 	header(true, "From: root@host.good.test", NULL);
 	header(true, "From: a, \"q r\"@host.good.test", "From: a@example.com, \"q r\"@good.test");
+	test_long_header();
 }
 
 int main(void)
