@@ -95,6 +95,7 @@ struct posix {
 	bool	 certain;	/* set: exactly the same keys match, from the same place on */
 	bool	 back;		/* set: it refers to groups */
 	bool	 empty_loops;	/* set: it repeats what may be empty */
+	bool	 plain;		/* set: groups are at the same places if the match goes to the key's end */
 	size_t	 weight;	/* set: about how many characters it has, repetitions written out */
 };
 char	*posix_to_perl(const char *pattern, struct posix *);

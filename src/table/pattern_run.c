@@ -1,15 +1,22 @@
 /* pattern_run.c - look-ups in tables of patterns.
  * Rules are tried in order until one holds. What a client sends may make a rule take long, or a thousand of them:
  * the loop does only what an engine can tell within a moment, and for a moment. From the rule on where that ends,
- * the look-up is a job in a worker class of the table's own, with a time limit; the job owns a reference to the
- * patterns and copies of the rest. A rule that could not be told counts as one that does not hold, as in Postfix,
+ * the look-up is a job in a worker class of the table's own; the job owns a reference to the patterns and copies of
+ * the rest. Its time limit counts from when a worker begins: in a rush of mail many wait for a thread, each for a
+ * moment, and all are answered. Who waits longer than WAIT_LIMITS limits, or behind nothing but jobs that are past
+ * theirs, is not. A rule that could not be told counts as one that does not hold, as in Postfix,
  * and its reason is logged. */
 #include <sys/resource.h>
 #include <postrider/clock.h>
 
 #include "pattern.h"
 
-enum { LOOP_US = 4000, LOOK_EVERY = 8, THREADS = 2, QUEUE_MAX = 200, ANSWER_BYTES = 4096, JOB_NICE = 10 };
+enum {
+	LOOP_US = 4000,
+	LOOK_EVERY = 8, LONG_KEY = 128,	/* rules between looks at the clock; with such a key, each may take long */
+	THREADS = 4, QUEUE_MAX = 10000, WAIT_LIMITS = 10,
+	ANSWER_BYTES = 1024, JOB_NICE = 10,
+};
 
 struct run {			/* some rules, one key */
 	struct patterns	*p;
@@ -25,14 +32,17 @@ struct late {			/* a job's data */
 	char		*key;
 	uint64_t	*may;
 	size_t		 at;
-	int64_t		 end_us;
+	_Atomic int64_t	 begun_us;	/* 0: no worker has begun */
+	int64_t		 limit_us;
 	enum table_result result;
 	struct buf	 why, value;
 	bool		 stuck;
 };
 struct wait {
 	struct job_op	 job;
-	struct late	*late;
+	struct late	*late;		/* the job's */
+	struct timer	 timer;
+	int64_t		 asked_us;
 };
 
 bool pattern_unfiltered;
@@ -77,14 +87,14 @@ static bool over(struct run *r)
 static enum table_result go(struct run *r)
 {
 	struct patterns *p = r->p;
-	unsigned tried = 0;
+	unsigned tried = 0, look_every = r->job.len >= LONG_KEY ? 1 : LOOK_EVERY;
 
 	for (size_t i = next_step(p, r->may, r->at); i < p->n; i = next_step(p, r->may, i)) {
 		const struct step *s = &p->step[i];
 		enum pattern_result x;
 
 		r->at = i;
-		if (r->end_us != 0 && ++tried % LOOK_EVERY == 0 && over(r))
+		if (r->end_us != 0 && ++tried % look_every == 0 && over(r))
 			return TABLE_WAIT;
 		x = exec(r, s->first, s->first_not, s->groups);
 		if (x == PATTERN_YES && s->second != NULL)
@@ -166,10 +176,12 @@ static void late_work(void *data)
 {
 	static _Thread_local bool stepped_back;
 	struct late *l = data;
-	struct run r = { .p = l->p, .may = l->may, .at = l->at, .end_us = l->end_us, .why = &l->why };
+	int64_t now_us = clock_fresh_us();
+	struct run r = { .p = l->p, .may = l->may, .at = l->at, .end_us = now_us + l->limit_us, .why = &l->why };
 	struct pattern_match match;
 	struct perl_scratch *scratch = perl_scratch_new();
 
+	atomic_store(&l->begun_us, now_us);
 	if (!stepped_back)
 		setpriority(PRIO_PROCESS, 0, JOB_NICE);	/* of this thread alone */
 	stepped_back = true;
@@ -223,12 +235,35 @@ static enum table_result start_late(const struct run *r, struct table_op *op)
 		memcpy(l->may, r->may, (p->n + 63) / 64 * sizeof(uint64_t));
 	}
 	l->at = r->at;
-	l->end_us = clock_fresh_us() + (int64_t)p->limit_ms * 1000;
+	l->limit_us = (int64_t)p->limit_ms * 1000;
 	buf_reserve(&l->why, ANSWER_BYTES);	/* made here, where they are freed: an arena's lock is waited for */
 	buf_reserve(&l->value, ANSWER_BYTES);
 	buf_adds(&l->why, buf_str(r->why));
-	job_start(&w->job, op->task, p->class, late_work, l, late_free, p->limit_ms);
+	w->asked_us = clock_fresh_us();
+	timer_start(&w->timer, op->task, p->limit_ms);
+	job_start(&w->job, op->task, p->class, late_work, l, late_free, (int64_t)p->limit_ms * (WAIT_LIMITS + 2));
 	return pattern_poll(p, op);
+}
+
+/* The timer has expired. WAIT: there is time left, and it runs again. */
+static enum table_result late_expired(struct wait *w, struct table_op *op)
+{
+	struct late *l = w->late;
+	struct patterns *p = l->p;
+	int64_t now_us = clock_fresh_us(), begun_us = atomic_load(&l->begun_us), left_us;
+
+	if (begun_us == 0 && p->stuck >= THREADS)
+		return fail(op, p, "earlier lookups have not come to an end yet");
+	left_us = begun_us > 0 ? begun_us + l->limit_us - now_us : w->asked_us + l->limit_us * WAIT_LIMITS - now_us;
+	if (left_us > 0) {
+		timer_start(&w->timer, op->task, MIN(left_us / 1000 + 1, (int64_t)p->limit_ms));
+		return TABLE_WAIT;
+	}
+	if (begun_us == 0)
+		return fail(op, p, "too many lookups are waiting");
+	l->stuck = true;
+	p->stuck++;
+	return fail(op, p, "matching takes too long");
 }
 
 enum table_result pattern_poll(void *contents, struct table_op *op)
@@ -239,7 +274,7 @@ enum table_result pattern_poll(void *contents, struct table_op *op)
 
 	switch (job_poll(&w->job)) {
 	case JOB_WAIT:
-		return TABLE_WAIT;
+		return timer_expired(&w->timer) ? late_expired(w, op) : TABLE_WAIT;
 	case JOB_DONE:
 		if (l->result == TABLE_WAIT)
 			break;
@@ -248,7 +283,7 @@ enum table_result pattern_poll(void *contents, struct table_op *op)
 		return l->result;
 	case JOB_BUSY:
 		return fail(op, p, "too many lookups are waiting");
-	case JOB_TIMEOUT:
+	case JOB_TIMEOUT:		/* past all limits at once: the clock has jumped */
 		l->stuck = true;
 		p->stuck++;
 		break;
@@ -262,6 +297,7 @@ void pattern_end(void *contents UNUSED, struct table_op *op)
 
 	if (w == NULL)
 		return;
+	timer_end(&w->timer);
 	job_end(&w->job);
 	free(w);
 }

@@ -21,6 +21,7 @@ struct translation {
 	unsigned	 anchors;	/* so far */
 	bool		 words;		/* some about words */
 	bool		 empty_group;	/* some group may be empty */
+	bool		 choices;	/* some "|", or some group is repeated */
 	bool		 begun;		/* something is before this place: no "^" */
 	bool		 ended;		/* a "$" is: nothing may follow */
 };
@@ -256,7 +257,7 @@ static bool take_count(struct translation *t, unsigned *lo_r, unsigned *hi_r)
 
 /* "*", "+{2}"...: of the atom that begins at `at` in the output. A second one must not become a sign of Perl's, and
  * so encloses the first. */
-static void take_counts(struct translation *t, size_t at, bool atom, struct part *part)
+static void take_counts(struct translation *t, size_t at, bool atom, bool group, struct part *part)
 {
 	for (bool first = true; *t->p != '\0' && strchr("*+?{", *t->p) != NULL && !t->bad; first = false) {
 		char sign = *t->p;
@@ -273,6 +274,7 @@ static void take_counts(struct translation *t, size_t at, bool atom, struct part
 			t->bad = true;
 		if (part->empty && sign != '?')
 			t->posix->empty_loops = true;
+		t->choices = t->choices || group || !first;
 		part->empty = part->empty || lo == 0;
 		part->weight *= MAX(MAX(lo, hi), 1u);
 		t->posix->certain = t->posix->certain && atom;
@@ -324,7 +326,7 @@ static struct part take_piece(struct translation *t)
 		put_byte(t, (unsigned char)c);
 		break;
 	}
-	take_counts(t, at, atom, &part);
+	take_counts(t, at, atom, c == '(', &part);
 	return part;
 }
 
@@ -335,6 +337,7 @@ static struct part take_choice(struct translation *t)
 
 	while (*t->p != '\0' && *t->p != ')' && !t->bad) {
 		if (*t->p == '|') {
+			t->choices = true;
 			buf_addc(&t->out, *t->p++);
 			all.empty = all.empty || empty;
 			empty = true;
@@ -398,6 +401,7 @@ char *posix_to_perl(const char *pattern, struct posix *posix)
 	posix->weight = take_choice(&t).weight;
 	t.bad = t.bad || *t.p != '\0';
 	posix->certain = posix->certain && !posix->back && !(t.words && t.empty_group);
+	posix->plain = posix->certain && !t.bad && !t.choices && !t.words;
 	free(text);
 	if (!t.bad)
 		return buf_steal(&t.out);

@@ -3,9 +3,11 @@
  * matcher has no limit. It goes through the key again for each place in it, and all states that its automaton has
  * ever been in stay in memory; references to groups take exponential time and room on the stack, and telling where
  * groups are that repeat what may be empty may never end. So whether a key matches is told by Perl's expression for
- * the same (posix.c), which has limits, where that is certain. The library tells where the groups are, which it
- * alone knows: from where the match begins, if that is little work, and elsewhere if not; after FED_MAX bytes of
- * keys it is compiled anew. With references, and for groups that may be empty, it is not asked. */
+ * the same (posix.c), which has limits, where that is certain; it tells the groups, too, where they are the same.
+ * Else the library tells them, which alone knows: from where the match begins, if that is little work, and elsewhere
+ * if not; after FED_MAX bytes of keys it is compiled anew. With references, and for groups that may be empty, it is
+ * not asked. So it is for whether a key matches where Perl's is not certain; it may go through the key from each
+ * place in it then. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <pthread.h>
@@ -14,6 +16,7 @@
 #include "pattern.h"
 
 enum { GROUP_KEY = 256, GROUP_WORK = 10000, FED_MAX = 8192 };	/* the first two: up to 2 or 3 ms */
+enum { MATCH_KEY = 128, MATCH_WORK = 3000 };			/* up to a millisecond */
 
 struct library {		/* the C library's */
 	regex_t		 re;
@@ -161,6 +164,14 @@ static enum pattern_result exec_slowly(struct regexp *x, struct pattern_job *j)
 	return r;
 }
 
+/* Is it little work for the library, from begin on? */
+static bool is_little(const struct regexp *x, const struct pattern_job *j, long begin, size_t key_max, size_t work_max)
+{
+	size_t len = j->len - (size_t)begin;
+
+	return !j->worker && len <= key_max && (len + 1) * x->posix.weight <= work_max;
+}
+
 static enum pattern_result regexp_exec(void *compiled, struct pattern_job *j)
 {
 	struct regexp *x = compiled;
@@ -174,14 +185,17 @@ static enum pattern_result regexp_exec(void *compiled, struct pattern_job *j)
 	}
 	if (x->posix.certain || x->posix.back) {
 		j->slow = slow && x->posix.back;	/* else the library is the better one for what is hard */
-		j->match = library_groups ? NULL : match;
+		j->match = library_groups && !x->posix.plain ? NULL : match;
 		r = perl_exec(x->perl, j);
 		j->slow = slow;
 		j->match = match;
 	}
-	if (r == PATTERN_YES && library_groups)
-		return slow || (!j->worker && j->len <= GROUP_KEY && (j->len + 1) * x->posix.weight <= GROUP_WORK) ?
+	if (r == PATTERN_YES && library_groups && !(x->posix.plain && match->end[0] == (long)j->len))
+		return slow || is_little(x, j, perl_begin(j->scratch), GROUP_KEY, GROUP_WORK) ?
 		    ask_library(x, j, perl_begin(j->scratch)) : PATTERN_LATER;
+	if (r == PATTERN_LATER && !slow && !x->posix.certain && !x->posix.back && x->perl != NULL &&
+	    (match == NULL || library_groups) && is_little(x, j, 0, MATCH_KEY, MATCH_WORK))
+		return ask_library(x, j, 0);
 	return r == PATTERN_LATER && slow ? exec_slowly(x, j) : r;
 }
 
