@@ -19,6 +19,7 @@ struct lite {
 struct lite_connection {
 	sqlite3		*db;
 	struct client_ask *ask;		/* being answered */
+	bool		 used;		/* a question before this one has been answered */
 };
 
 /* SQLite's open(2): what may not be read is asked of the parent. */
@@ -138,6 +139,19 @@ static enum client_result rows(struct lite_connection *c, sqlite3_stmt *s, const
 	return CLIENT_FAILED;
 }
 
+/* Another file has the name since the connection was made. A new connection has the file of now, whatever becomes
+ * of the name. */
+static bool replaced(struct lite_connection *c)
+{
+	int moved = 0;
+
+	if (!c->used) {
+		c->used = true;
+		return false;
+	}
+	return sqlite3_file_control(c->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved != 0;
+}
+
 static enum client_result lite_lookup(void *table, void *connection, const struct client_host *host UNUSED,
     struct client_ask *a)
 {
@@ -148,6 +162,8 @@ static enum client_result lite_lookup(void *table, void *connection, const struc
 	sqlite3_stmt *s = NULL;
 	const char *rest;
 
+	if (replaced(c))
+		return CLIENT_LOST;
 	ask_expand(a, l->query, quote, NULL, &query);
 	ask_debug(a, "query %s", buf_str(&query));
 	c->ask = a;
