@@ -105,6 +105,18 @@ sub explain_ { return JSON::PP->new->pretty->encode($_[0]) }
 	is(section($r, 'recipient')->{becomes}, 'a@va.test', 'no_address_mappings');
 }
 
+# ---- copies of everything
+{
+	my $main = slurp("$s->{conf}/main.cf");
+	$s->write_conf('main.cf', $main . "always_bcc = all\@va.test\nvirtual_alias_maps = inline:{ all\@va.test=archive\@tm.test }, texthash:\@DIR\@/etc/va\n");
+	my $r = explained('t@tm.test');
+	is(section($r, 'recipient')->{becomes}, 't@tm.test, copy@tm.test, archive@tm.test', 'always_bcc is shown, aliases looked up');
+	is(section($r, 'route', 'archive@tm.test')->{nexthop}, "[127.0.0.1]:$sink->{port}", 'and where it goes');
+	$r = explained('t@tm.test', '--service', $s->port(2));
+	is(section($r, 'recipient')->{becomes}, 't@tm.test', 'no_address_mappings: no copies');
+	$s->write_conf('main.cf', $main);
+}
+
 # ---- text
 {
 	my ($rc, $out, $err) = $s->tool('postrider', 'explain', 't@tm.test');

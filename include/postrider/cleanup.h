@@ -24,6 +24,7 @@ enum { /* how a message came in */
 	CLEANUP_LOCAL_SUBMIT = 256,	/* through sendmail: SMTPUTF8 is detected for class "sendmail" */
 	CLEANUP_DISCARD = 512,		/* accepted and forgotten */
 	CLEANUP_TRANSCRIPT = 2048,	/* with INTERNAL: class "notify" of smtputf8_autodetect_classes, else "bounce" */
+	CLEANUP_EXPLAIN = 4096,		/* with DISCARD: nothing but the envelope is wanted, and that with always_bcc */
 	CLEANUP_BOUNCE = 1024,		/* what its content forbids is accepted all the same, and returned to the sender */
 };
 enum cleanup_result {

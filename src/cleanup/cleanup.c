@@ -288,7 +288,8 @@ void cleanup_finish(struct cleanup *c)
 			 sizeof(c->error.text));
 		return_instead(c);
 	}
-	if (!blind(c) && (c->expand_flags & EXPAND_NO_BCC) == 0 &&
+	if (c->error.code == 0 && (c->flags & (CLEANUP_DISCARD | CLEANUP_EXPLAIN)) != CLEANUP_DISCARD &&
+	    (c->expand_flags & EXPAND_NO_BCC) == 0 &&
 	    *view_str(c->conf->view, always_bcc) != '\0')
 		envelope_copy(c, view_str(c->conf->view, always_bcc));
 	c->state = C_FINISHED;

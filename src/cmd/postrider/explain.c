@@ -118,7 +118,7 @@ static bool known_step(struct explain *x, const char *addr, enum step next)
 /* ---- cleanup: standard form, maps, copies ----------------------------------------------------------- */
 static void open_cleanup(struct explain *x)
 {
-	unsigned flags = CLEANUP_LOCAL_CONTEXT | CLEANUP_DISCARD;
+	unsigned flags = CLEANUP_LOCAL_CONTEXT | CLEANUP_DISCARD | CLEANUP_EXPLAIN;
 	struct smtpd_plan plan;
 
 	if (x->smtpd != NULL) {
