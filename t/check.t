@@ -68,7 +68,14 @@ my @cases = (
 	["smtpd_client_restrictions = check_client_access\n", 2, qr/^error: .* L: restriction check_client_access: bad argument "check_client_access": need maptype:mapname$/],
 	["smtpd_client_restrictions = reject_rbl_client\n", 2, qr/^error: .* L: restriction reject_rbl_client requires domain name argument$/],
 	["smtpd_client_restrictions = check_client_access hash:/nonexistent/x\n", 2, qr/^error: .* L: open database \/nonexistent\/x\.\w+: No such file or directory$/],
-	["transport_maps = foo:/x\n", 2, qr/^error: .* L: unsupported dictionary type: foo$/],
+	["transport_maps = foo:/x\n", 2, qr/^error: .* L: parameter transport_maps: unsupported dictionary type: foo$/],
+	["transport_maps = proxy:foo:y\n", 2, qr/^error: .* L: parameter transport_maps: unsupported dictionary type: foo$/],
+	["own = sdbm:/x\ntransport_maps = \$own, unionmap:{dbm:/y, static:z}\n", 2, qr/^error: .* L: parameter own: unsupported dictionary type: sdbm: use hash: or lmdb:/,
+	    qr/^error: .* L2: parameter transport_maps: unsupported dictionary type: dbm: use hash: or lmdb:/],
+	["own = x\ntransport_maps = cdb:/\$own\n", 2, qr/^error: .* L2: parameter transport_maps: unsupported dictionary type: cdb: use hash: or lmdb:/],
+	["smtpd_client_restrictions = check_client_access nisplus:x\n", 2, qr/^error: .* L: parameter smtpd_client_restrictions: unsupported dictionary type: nisplus: there is no NIS\+ client$/],
+	# a service's name is not a table's type
+	["transport_maps = smtp:x\nrelay_transport = smtp:y\n", 2, qr/^error: .* L: parameter transport_maps: unsupported dictionary type: smtp$/],
 	["mydestination = /nonexistent/file\n", 2, qr/^error: .* L: open file \/nonexistent\/file: No such file or directory$/],
 	["smtpd_restriction_classes = foo\n", 2, qr/^fatal: .* L: restriction class `foo' needs a definition$/],
 	["mynetworks = 10.0.0.1/8\n", 2, qr/^error: .* L: \w+: non-null host address bits in "10\.0\.0\.1\/8"/],
@@ -82,7 +89,7 @@ my @cases = (
 	["maillog_file_prefixes = /x\n", 1, qr/without effect/],
 	# one fatal problem hides no other, of whatever kind
 	["smtpd_timeout = 5x\nnonsense\nrelayhost = [foo\ntransport_maps = foo:/x\nmynetworks_style = y\ntypo = x\nsmtpd_sender_restrictions = nosuch\nsmtp_host_lookup = z\n", 2,
-	    qr/ L: parameter smtpd_timeout/, qr/^fatal: .* L2: missing '=' after attribute name: "nonsense"$/, qr/ L3: parameter relayhost/, qr/ L4: unsupported dictionary/,
+	    qr/ L: parameter smtpd_timeout/, qr/^fatal: .* L2: missing '=' after attribute name: "nonsense"$/, qr/ L3: parameter relayhost/, qr/ L4: parameter transport_maps: unsupported dictionary/,
 	    qr/ L5: unknown mynetworks mask style/, qr/ L6: unused parameter/, qr/ L7: unknown smtpd restriction/, qr/ L8: unknown smtp_host_lookup/],
 );
 spew("$dir/bad", "a b\nonlykey\n");
@@ -117,6 +124,16 @@ for my $c (@cases) {
 	    'error: master\.cf, line 4: service smtp: unknown command: nosuch', 'fatal: master\.cf, line 5: nosuchport: unknown service: nosuchport/tcp',
 	    'fatal: master\.cf, line 6: parameter smtpd_timeout: bad time value or unit: z', 'error: master\.cf, line 6: unknown smtpd restriction: "bogus"',
 	    'fatal: master\.cf, line 8: inet service cannot be private', 'fatal: master\.cf, line 9: bad transport type: udp';
+}
+
+# ---- a table that is not supported: each of its places
+{
+	my ($rc, $err) = check("transport_maps = nis:x\n", "25 inet n - n - - smtpd\n -o canonical_maps=nis:x -o virtual_alias_maps=nis:y\nsmtp unix - - n - - smtp -o smtp_generic_maps=proxy:nis:x\n" .
+	    "relay unix - - n - - smtp\nvirtual unix - n n - - virtual\nerror unix - - n - - error\nretry unix - - n - - error\n");
+	my $l = $lines + 1;
+	is($rc, 2, 'an unsupported table in several places');
+	is_deeply([sort grep { /nis/ } split /\n/, $err], [map { "error: $_: unsupported dictionary type: nis: there is no NIS client" } "main.cf, line $l: parameter transport_maps",
+	    'master.cf, line 1: parameter canonical_maps', 'master.cf, line 1: parameter virtual_alias_maps', 'master.cf, line 3: parameter smtp_generic_maps'], 'is said for each');
 }
 
 # ---- JSON has the same

@@ -82,10 +82,13 @@ struct problem {
 	char		*file;		/* NULL: not about a place in a file */
 	int		 line;
 	char		*text;		/* "bad numerical configuration: smtpd_timeout = abc" */
+	char		*about;		/* what stands in a setting's value for it, "nis:hosts"; NULL: the text has it */
 	TAILQ_ENTRY(problem) link;
 };
 TAILQ_HEAD(problems, problem);
 void	problem_add(struct problems *, enum problem_level, const char *file, int line, const char *fmt, ...) PRINTF(5, 6);
+void	problem_about(struct problems *, const char *about);	/* the one just added; copies */
+void	problem_free(struct problems *, struct problem *);	/* takes it out */
 enum problem_level problems_worst(const struct problems *, bool *any_r);
 void	problems_release(struct problems *);
 
@@ -144,7 +147,7 @@ bool	config_parse_bool(const char *s, bool *r);
 bool	config_parse_time(const char *s, char default_unit, int *secs_r);
 
 /* Problems that other modules found say no place: the setting whose name they mention, or whose value has the path or
- * the word they mention, is where they are. */
+ * the word they mention, is where they are. One that is about a word is at each setting that has it, and names it. */
 void	config_place(const struct config *, struct problems *);
 /* The whole report for `postrider check`: unknown names, standings, values, files. */
 void	config_check(const struct config *, struct problems *);

@@ -26,6 +26,23 @@ void problem_add(struct problems *list, enum problem_level level, const char *fi
 	TAILQ_INSERT_TAIL(list, p, link);
 }
 
+void problem_about(struct problems *list, const char *about)
+{
+	struct problem *p = TAILQ_LAST(list, problems);
+
+	ASSERT(p != NULL && p->about == NULL);
+	p->about = xstrdup(about);
+}
+
+void problem_free(struct problems *list, struct problem *p)
+{
+	TAILQ_REMOVE(list, p, link);
+	free(p->file);
+	free(p->text);
+	free(p->about);
+	free(p);
+}
+
 void problem_once(struct problems *list, enum problem_level level, const char *file, int line, const char *fmt, ...)
 {
 	struct problem *p;
@@ -59,12 +76,8 @@ void problems_release(struct problems *list)
 {
 	struct problem *p;
 
-	while ((p = TAILQ_FIRST(list)) != NULL) {
-		TAILQ_REMOVE(list, p, link);
-		free(p->file);
-		free(p->text);
-		free(p);
-	}
+	while ((p = TAILQ_FIRST(list)) != NULL)
+		problem_free(list, p);
 }
 
 const char *config_default_dir(void)

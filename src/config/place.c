@@ -92,6 +92,68 @@ static bool place(const struct config *c, const char *text, const char **file_r,
 	return f.file != NULL;
 }
 
+/* An item of a list, maybe inside another: "proxy:nis:hosts", "unionmap:{nis:hosts}". */
+static bool has_item(const char *value, const char *item)
+{
+	size_t n = strlen(item);
+
+	for (const char *p = value; n > 0 && (p = strstr(p, item)) != NULL; p++)
+		if ((p == value || strchr(", \t\r\n{:", p[-1]) != NULL) && strchr(", \t\r\n}", p[n]) != NULL)
+			return true;
+	return false;
+}
+
+/* One setting that has what p is about: p is there, or a copy of it if there are others. */
+static struct problem *put(struct problems *problems, struct problem *p, const char *text, const char *name,
+    const char *file, int line)
+{
+	struct problem *new = p;
+
+	if (p->file != NULL) {
+		new = xcalloc(1, sizeof(*new));
+		new->level = p->level;
+		TAILQ_INSERT_AFTER(problems, p, new, link);
+	}
+	free(new->text);
+	new->text = xasprintf("parameter %s: %s", name, text);
+	new->file = xstrdup(file);
+	new->line = line;
+	return new;
+}
+
+/* written: as the values are written, else as they are with what $name stands for. */
+static bool place_about(const struct config *c, struct problems *problems, struct problem *p, bool written)
+{
+	char *text = xstrdup(p->text), *about = xstrdup(p->about);
+	size_t i, k;
+
+	for (i = 0; i < c->norder; i++) {
+		const struct sym *s = &c->sym[c->order[i]];
+		const char *value = written ? s->raw : c->base->text[c->order[i]];
+
+		if (value != NULL && has_item(value, about))
+			p = put(problems, p, text, s->name, s->file, s->line);
+	}
+	for (i = 0; i < c->nmaster; i++) {
+		const struct master_entry *e = &c->master[i];
+
+		for (k = 0; k < e->overrides.n; k++) {
+			const char *eq = strchr(e->overrides.v[k], '='), *value = eq + 1;
+			char *name = xstrndup(e->overrides.v[k], (size_t)(eq - e->overrides.v[k]));
+			int id = sym_find(c, name);
+
+			if (!written && id >= 0 && c->entry[i]->text[id] != NULL)
+				value = c->entry[i]->text[id];
+			if (has_item(value, about))
+				p = put(problems, p, text, name, e->file, e->line);
+			free(name);
+		}
+	}
+	free(text);
+	free(about);
+	return p->file != NULL;
+}
+
 void config_place(const struct config *c, struct problems *problems)
 {
 	struct problem *p;
@@ -99,6 +161,9 @@ void config_place(const struct config *c, struct problems *problems)
 	int line;
 
 	TAILQ_FOREACH(p, problems, link) {
+		if (p->file == NULL && p->about != NULL && (place_about(c, problems, p, true) ||
+		    place_about(c, problems, p, false)))
+			continue;
 		if (p->file == NULL && place(c, p->text, &file, &line)) {
 			p->file = xstrdup(file);
 			p->line = line;

@@ -261,6 +261,7 @@ static void table_fill(struct table *t, const char *where, struct problems *prob
 {
 	const char *colon = strchr(t->spec, ':');
 	struct strs files = { 0 };
+	bool unsupported = false;
 	char *type;
 
 	if (colon == NULL || colon == t->spec || colon[1] == '\0') {
@@ -278,14 +279,18 @@ static void table_fill(struct table *t, const char *where, struct problems *prob
 		table_break(t, "proxy map must not be used with this map type");
 	else if (strcmp(type, "proxy") == 0)
 		t->inner = table_open(t->set, t->name, t->flags, where, problems);
-	else
+	else {
+		unsupported = t->class == NULL;
 		t->data = table_data_load(t, problems, &files);
+	}
 	free(type);
 	if (t->data != NULL && t->data->why != NULL && problems != NULL) {
 		const char *advice = type_advice(t);
 
 		problem_add(problems, PROBLEM_ERROR, NULL, 0, "%s%s%s", t->data->why, advice != NULL ? ": " : "",
 		    advice != NULL ? advice : "");
+		if (unsupported)
+			problem_about(problems, t->spec);
 	}
 	t->watched.working = t->data != NULL && t->data->contents != NULL;
 	watched_init(&t->watched, &table_watched, t->set, &files);

@@ -74,12 +74,8 @@ static void drop_repeated(struct problems *problems)
 		for (q = TAILQ_NEXT(p, link); q != NULL; q = next) {
 			next = TAILQ_NEXT(q, link);
 			if (q->line == p->line && strcmp(matter(q), matter(p)) == 0 &&
-			    (q->file == p->file || (q->file != NULL && p->file != NULL && strcmp(q->file, p->file) == 0))) {
-				TAILQ_REMOVE(problems, q, link);
-				free((char *)(uintptr_t)q->file);
-				free(q->text);
-				free(q);
-			}
+			    (q->file == p->file || (q->file != NULL && p->file != NULL && strcmp(q->file, p->file) == 0)))
+				problem_free(problems, q);
 		}
 }
 
