@@ -124,6 +124,15 @@ static void test_reload(void)
 	is_str(get(text, "a"), "2", "a file that has gone leaves the old contents");
 	write_file("text", "a 3\n");
 	becomes(text, "a", "3", "it is back");
+	write_file("text", "a 4\nonly\nb 5\n");
+	write_file("cidr", "10.0.0.1/8 no\n11.0.0.0/8 z\n");
+	write_file("aliases", "root: carol\n\"torn: dave\nlast: erin\n");
+	becomes(text, "b", "5", "a bad line is left out, what follows is there");
+	is_str(get(text, "a"), "4", "and what stands before");
+	becomes(cidr, "11.1.1.1", "z", "a bad rule is left out");
+	is_str(get(cidr, "10.1.1.1"), "-", "and the old one is gone");
+	becomes(hash, "last", "erin", "a bad alias is left out");
+	is_str(get(hash, "root"), "carol", "and what stands before is new");
 }
 
 static void ask(struct maps *m, const char *key)
