@@ -159,18 +159,18 @@ replay: $(REPLAY)
 # Black-box tests in Perl and unit tests in C, all TAP, side by side.
 PROVE	= prove -j2 -It/lib --timer
 test: deps-test
-	$(MAKE) B=$(B) all unit crash replay
+	$(MAKE) B=$(B) all unit crash replay fuzz-check
 	POSTRIDER_BUILD="$(abspath $(B))" POSTRIDER_SAN=$(SAN) $(PROVE) $(if $(V),-v) $(or $(T),$(wildcard t/*.t) $(UNIT))
 
 test-long: deps-test
-	$(MAKE) B=$(B) all unit crash replay
+	$(MAKE) B=$(B) all unit crash replay fuzz-check
 	POSTRIDER_BUILD="$(abspath $(B))" POSTRIDER_LONG=1 $(PROVE) $(or $(T),$(wildcard t/*.t) $(UNIT) $(wildcard t/crash/*.t))
 
 # Each door compiles alone.
 hdr-check:
 	@for h in include/postrider/*.h; do echo "#include <postrider/$${h##*/}>" | $(CC) $(CSTD) $(WARN) $(PKG_CFLAGS) -Iinclude -fsyntax-only -x c - || exit 1; done
 
-# Fuzz targets are built by make fuzz alone; that they still compile, with clang where there is one, is seen by every test.
+# That the targets compile with clang, too, where there is one: make fuzz takes it.
 FUZZ_CC	:= $(or $(shell command -v clang 2>/dev/null),$(CC))
 $(B)/t/fuzz/%.checked: t/fuzz/%.c $(B)/flags
 	@mkdir -p $(@D)
@@ -233,5 +233,5 @@ clean:
 	rm -rf build build-san build-fuzz
 
 -include $(shell test -d $(B) && find $(B) -type f -name '*.d')
-.PHONY: all unit crash replay test test-long hdr-check fuzz bench deps deps-test run install uninstall clean FORCE $(addprefix lib-,$(MODULES))
+.PHONY: all unit crash replay fuzz-check test test-long hdr-check fuzz bench deps deps-test run install uninstall clean FORCE $(addprefix lib-,$(MODULES))
 .DELETE_ON_ERROR:
