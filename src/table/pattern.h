@@ -99,6 +99,8 @@ struct posix {
 	size_t	 weight;	/* set: about how many characters it has, repetitions written out */
 };
 char	*posix_to_perl(const char *pattern, struct posix *);
+/* At '[': behind the list; NULL: it has no end, or, with perl, where '\\' takes what follows along, holds \Q or \E. */
+const char *pattern_behind_list(const char *, bool perl);
 
 /* Of n patterns (NULL: not to be judged), which can match? Blocks for a moment; NULL if all always can. */
 struct prefilter *prefilter_new(const char *const *pattern, size_t n, bool perl);

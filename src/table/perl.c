@@ -49,24 +49,6 @@ void perl_scratch_free(struct perl_scratch **sp)
 
 /* ---- which patterns are compiled ------------------------------------------------------------------------- */
 
-/* At '[': behind its end, or NULL. */
-static const char *behind_class(const char *p)
-{
-	p++;
-	p += *p == '^';
-	p += *p == ']';
-	for (; *p != '\0' && *p != ']'; p++) {
-		if (p[0] == '[' && p[1] != '\0' && strchr(":.=", p[1]) != NULL) {
-			const char kind[3] = { p[1], ']' }, *end = strstr(p + 2, kind);
-
-			p = end != NULL ? end + 1 : p;
-		} else if (*p == '\\' && (p[1] == '\0' || strchr("QE", *++p) != NULL)) {
-			return NULL;
-		}
-	}
-	return *p == ']' ? p + 1 : NULL;
-}
-
 /* Behind '(': true if the group is of a plain kind; *not_r: it says what must not follow. */
 static bool plain_group(const char *p, bool *not_r)
 {
@@ -84,7 +66,7 @@ static bool begins_firmly(const char *p)
 {
 	p += *p == '^';
 	if (*p == '[')
-		p = behind_class(p);
+		p = pattern_behind_list(p, true);
 	else if (*p == '\\' && p[1] != '\0' && strchr("bBAzZ", p[1]) == NULL)
 		p += 2;
 	else if (isalnum((unsigned char)*p) || (*p != '\0' && strchr("@-_ .:,/<>=", *p) != NULL))
@@ -120,7 +102,7 @@ static enum kind kind_of(const char *p)
 				return ODD;
 			p++;
 		} else if (c == '[') {
-			p = behind_class(p - 1);
+			p = pattern_behind_list(p - 1, true);
 		} else if (c == '(') {
 			if (depth == NELEM(not) || !plain_group(p, &not[depth++]))
 				return ODD;

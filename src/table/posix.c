@@ -145,19 +145,21 @@ static void take_bracket(struct translation *t)
 	put_set(t, set);
 }
 
-/* At '[': behind the list. */
-static const char *behind_list(const char *p)
+const char *pattern_behind_list(const char *p, bool perl)
 {
 	p++;
 	p += *p == '^';
 	p += *p == ']';
-	for (; *p != '\0' && *p != ']'; p++)
+	for (; *p != '\0' && *p != ']'; p++) {
 		if (p[0] == '[' && p[1] != '\0' && strchr(":.=", p[1]) != NULL) {
 			const char kind[3] = { p[1], ']' }, *end = strstr(p + 2, kind);
 
 			p = end != NULL ? end + 1 : p;
+		} else if (perl && *p == '\\' && (p[1] == '\0' || strchr("QE", *++p) != NULL)) {
+			return NULL;
 		}
-	return *p == ']' ? p + 1 : p;
+	}
+	return *p == ']' ? p + 1 : NULL;
 }
 
 /* ---- the rest ------------------------------------------------------------------------------------------ */
@@ -367,8 +369,10 @@ static char *extended(const char *p)
 		bool begins = false, op = *p == '\\' && p[1] != '\0' && strchr("(){}+?|", p[1]) != NULL;
 
 		if (*p == '[') {
-			const char *end = behind_list(p);
+			const char *end = pattern_behind_list(p, false);
 
+			if (end == NULL)
+				end = p + strlen(p);
 			buf_add(&b, p, (size_t)(end - p));
 			p = end - 1;
 		} else if (op) {
